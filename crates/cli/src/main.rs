@@ -1,0 +1,2 @@
+//! narrowgate
+fn main() {}

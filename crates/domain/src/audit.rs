@@ -1,0 +1,146 @@
+//! Audit records: a chain that shows when it was tampered with.
+//!
+//! Each record of an account holds the SHA-256 of the record before it and of its own canonical
+//! bytes, so no record can be changed, dropped or moved without every later hash being wrong.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::{AccountId, Timestamp};
+
+/// One link's hash: 32 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChainHash(pub [u8; 32]);
+
+impl ChainHash {
+    /// What stands before an account's first record.
+    pub const START: Self = Self([0; 32]);
+}
+
+/// A record: who did what to which object, from where, and how it ended.
+///
+/// The canonical bytes are its fields in the order below as JSON, without white space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// The account whose chain it is in.
+    pub account: AccountId,
+    /// Its place in the chain, from 1, without gaps.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who: `service_token:3`, `user:1`, `system:runner`.
+    pub actor: String,
+    /// What: `service_token.created`.
+    pub event: String,
+    /// To what: `service_token:7`.
+    pub object: String,
+    /// In which project, if the object has one.
+    pub project: Option<i64>,
+    /// What it was before and after: an object with the keys `before` and `after`, each null
+    /// where there is none. Never a secret.
+    pub change: serde_json::Value,
+    /// The caller's address; `None` for the server's own process.
+    pub address: Option<String>,
+    /// The caller's `User-Agent`.
+    pub agent: String,
+    /// The request's id.
+    pub request_id: String,
+}
+
+impl AuditRecord {
+    /// The hash of this record, standing behind `before`.
+    ///
+    /// # Panics
+    /// Never: every field serialises.
+    #[must_use]
+    pub fn hash(&self, before: ChainHash) -> ChainHash {
+        let canonical = serde_json::to_vec(self).expect("plain fields serialise");
+        let digest = Sha256::new().chain_update(before.0).chain_update(canonical).finalize();
+        ChainHash(digest.into())
+    }
+}
+
+/// The first record that breaks a chain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenChain {
+    /// A place is missing, taken twice or out of order.
+    #[error("record {expected} of account {account} is missing: {found} stands in its place")]
+    Gap {
+        /// Whose chain.
+        account: AccountId,
+        /// The place that should come.
+        expected: i64,
+        /// The place that came.
+        found: i64,
+    },
+    /// The record is not what its hash was made of.
+    #[error("record {seq} of account {account} was changed")]
+    Changed {
+        /// Whose chain.
+        account: AccountId,
+        /// Its place.
+        seq: i64,
+    },
+    /// The chain ends before its last record, or goes on after it.
+    #[error(
+        "the chain of account {account} should end with record {expected}, and ends with {found}"
+    )]
+    WrongEnd {
+        /// Whose chain.
+        account: AccountId,
+        /// The place of the last record, as it was noted apart.
+        expected: i64,
+        /// The place of the last record found.
+        found: i64,
+    },
+}
+
+/// Walks a chain, record by record, and stops at the first that is wrong.
+#[derive(Debug, Clone)]
+pub struct ChainWalk {
+    account: AccountId,
+    seq: i64,
+    hash: ChainHash,
+}
+
+impl ChainWalk {
+    /// Stands before the account's first record.
+    #[must_use]
+    pub const fn new(account: AccountId) -> Self {
+        Self { account, seq: 0, hash: ChainHash::START }
+    }
+
+    /// Takes the next record, with the hash that is stored beside it.
+    ///
+    /// # Errors
+    /// [`BrokenChain`] if it is not the next, or not what the hash was made of.
+    pub fn step(&mut self, record: &AuditRecord, stored: ChainHash) -> Result<(), BrokenChain> {
+        let expected = self.seq + 1;
+        if record.seq != expected || record.account != self.account {
+            let account = self.account;
+            return Err(BrokenChain::Gap { account, expected, found: record.seq });
+        }
+        let hash = record.hash(self.hash);
+        if hash != stored {
+            return Err(BrokenChain::Changed { account: self.account, seq: expected });
+        }
+        self.seq = expected;
+        self.hash = hash;
+        Ok(())
+    }
+
+    /// Ends the walk at the head that was noted apart.
+    ///
+    /// # Errors
+    /// [`BrokenChain`] if it ends elsewhere.
+    pub fn end(self, seq: i64, hash: ChainHash) -> Result<i64, BrokenChain> {
+        let account = self.account;
+        if self.seq != seq {
+            Err(BrokenChain::WrongEnd { account, expected: seq, found: self.seq })
+        } else if self.hash == hash {
+            Ok(seq)
+        } else {
+            Err(BrokenChain::Changed { account, seq })
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Nobody hands out more than they hold.
+
+use super::{Action, Decision, Grant, Principal, Scope, decide};
+
+/// A grant that goes beyond what its maker holds (SECURITY.md, line 18).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` would hand out {action} beyond what you hold", grant.permission_set())]
+pub struct Exceeds {
+    /// The grant that goes too far.
+    pub grant: Grant,
+    /// The first action in which it does.
+    pub action: Action,
+}
+
+/// Whether everything that `grants` allow is within what `maker` is allowed now: every action, on
+/// every project, in every category of environment.
+///
+/// # Errors
+/// [`Exceeds`] with the first grant and action that are not.
+pub fn contained(grants: &[Grant], maker: &Principal) -> Result<(), Exceeds> {
+    for grant in grants {
+        for action in grant.rights().actions() {
+            let held = match decide(maker, action) {
+                Decision::Allow(scope) => scope,
+                Decision::Deny => Scope::nowhere(),
+            };
+            if !held.contains(&grant.scope_of(action)) {
+                return Err(Exceeds { grant: grant.clone(), action });
+            }
+        }
+    }
+    Ok(())
+}

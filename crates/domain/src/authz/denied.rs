@@ -1,0 +1,100 @@
+//! Refusals, and what they explain.
+
+use super::{Action, Category, PermissionSet, catalogue::catalogue};
+use crate::{Plan, ProjectId};
+
+/// Why the answer is no. The face chooses what to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The path or body names another account: not found.
+    #[error("the account is another's")]
+    OtherAccount,
+    /// No grant holds the action anywhere: forbidden.
+    #[error("no grant holds {0}")]
+    NoGrant(Action),
+    /// The project is in reach, the action in it is not: forbidden.
+    #[error("no grant holds {action} in project {project}")]
+    NoGrantHere {
+        /// What was asked.
+        action: Action,
+        /// Where.
+        project: ProjectId,
+        /// The category of environment that is missing, where others are held.
+        category: Option<Category>,
+    },
+    /// The project is out of reach, and not said to exist: not found.
+    #[error("project {0} is out of reach")]
+    OutsideScope(ProjectId),
+}
+
+/// What would have been needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The missing permission.
+    pub action: Action,
+    /// Where it is missing; `None` if it is held nowhere.
+    pub project: Option<ProjectId>,
+    /// In environments of which category, if others are held.
+    pub category: Option<Category>,
+    /// The smallest permission sets of the plan that hold it: none of them holds all that
+    /// another of them does. Smallest first.
+    pub sets: Vec<PermissionSet>,
+}
+
+impl Denied {
+    /// What would have been needed; `None` where saying so would tell what exists.
+    #[must_use]
+    pub fn explanation(&self, plan: Option<Plan>) -> Option<Explanation> {
+        let (action, project, category) = match *self {
+            Self::OtherAccount | Self::OutsideScope(_) => return None,
+            Self::NoGrant(action) => (action, None, None),
+            Self::NoGrantHere { action, project, category } => (action, Some(project), category),
+        };
+        Some(Explanation { action, project, category, sets: explain(action, plan) })
+    }
+}
+
+/// The smallest permission sets that a service token on this plan can carry and that hold the
+/// action.
+///
+/// A set is left out if another one holds the action and only part of what it holds. Smallest
+/// first, at equal size in the order of the catalogue.
+#[must_use]
+pub fn explain(action: Action, plan: Option<Plan>) -> Vec<PermissionSet> {
+    let holding: Vec<_> = catalogue()
+        .sets()
+        .filter(|row| plan.is_some_and(|plan| row.plans.contains(&plan)))
+        .filter(|row| row.rights.allow(action))
+        .collect();
+    let mut smallest: Vec<_> = holding
+        .iter()
+        .filter(|row| {
+            !holding
+                .iter()
+                .any(|other| other.rights != row.rights && row.rights.contain(other.rights))
+        })
+        .collect();
+    smallest.sort_by_key(|row| row.rights.len());
+    smallest.into_iter().map(|row| row.set).collect()
+}
+
+impl std::fmt::Display for Explanation {
+    /// ``needs write on `runs` in project 7: Job Runner or Job Admin would hold it``
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "needs {} on `{}`", self.action.access.key(), self.action.on.key())?;
+        if let Some(project) = self.project {
+            write!(f, " in project {project}")?;
+        }
+        if let Some(category) = self.category {
+            write!(f, " in {} environments", category.key())?;
+        }
+        match self.sets.as_slice() {
+            [] => f.write_str(": no permission set of this plan holds it"),
+            [only] => write!(f, ": the permission set {} holds it", only.label()),
+            [first @ .., last] => {
+                let first: Vec<_> = first.iter().map(|set| set.label()).collect();
+                write!(f, ": the permission sets {} or {} hold it", first.join(", "), last.label())
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Who may do what: the permission catalogue and the one function that decides.
+//!
+//! The words, from the outside in: a [`Caller`] is a [`Principal`] and where its request came
+//! from; a principal holds [`Grant`]s; a grant is a [`PermissionSet`] on some [`Projects`]; a set
+//! is a row of the [`Catalogue`]. [`decide`] turns a principal and an [`Action`] into a
+//! [`Decision`]; [`authorize`] turns a caller into a [`Permit`], which the store asks for.
+
+mod action;
+mod catalogue;
+mod containment;
+mod decide;
+mod denied;
+mod grant;
+mod license;
+mod permission_set;
+mod permit;
+mod principal;
+mod scope;
+
+pub use action::{
+    Access, AccessMarker, Action, KindMarker, Read, ResourceKind, Rights, UnknownResource, Write,
+    kinds,
+};
+pub use catalogue::{Catalogue, CatalogueError, Level, ResourceRow, SetRow, catalogue};
+pub use containment::{Exceeds, contained};
+pub use decide::{Decision, decide};
+pub use denied::{Denied, Explanation, explain};
+pub use grant::{Grant, InvalidGrant, NotOffered, Projects};
+pub use kinds::*;
+pub use license::{License, UnknownLicense};
+pub use permission_set::{PermissionSet, UnknownPermissionSet};
+pub use permit::{Caller, Origin, Permit, authorize, authorize_action};
+pub use principal::{AccountTerms, Credential, Principal, PrincipalId, SystemTask};
+pub use scope::{Categories, Category, Scope, UnknownCategory};

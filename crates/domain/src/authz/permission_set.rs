@@ -1,0 +1,72 @@
+//! Permission sets: names of rows of the catalogue.
+
+use serde::{Deserialize, Serialize};
+
+use super::catalogue::{SetRow, catalogue};
+
+/// A row of the catalogue, such as `job_admin`; the wire's spelling is the key.
+///
+/// Well formed by construction: a value of this type always names a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PermissionSet(pub(super) u8);
+
+/// The text names no permission set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a permission set")]
+pub struct UnknownPermissionSet(pub String);
+
+impl PermissionSet {
+    /// Every set that a grant can name, in the order of the catalogue.
+    pub fn all() -> impl Iterator<Item = Self> {
+        catalogue().sets().map(|row| row.set)
+    }
+
+    /// What the catalogue says of it.
+    #[must_use]
+    pub fn row(self) -> &'static SetRow {
+        catalogue().row(self)
+    }
+
+    /// The wire's spelling: `job_admin`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        &self.row().key
+    }
+
+    /// The name that people read: `Job Admin`.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        &self.row().label
+    }
+}
+
+impl std::fmt::Display for PermissionSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
+impl std::str::FromStr for PermissionSet {
+    type Err = UnknownPermissionSet;
+    fn from_str(text: &str) -> Result<Self, UnknownPermissionSet> {
+        catalogue()
+            .sets()
+            .find(|row| row.key == text)
+            .map(|row| row.set)
+            .ok_or_else(|| UnknownPermissionSet(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for PermissionSet {
+    type Error = UnknownPermissionSet;
+    fn try_from(text: String) -> Result<Self, UnknownPermissionSet> {
+        text.parse()
+    }
+}
+
+impl From<PermissionSet> for String {
+    fn from(set: PermissionSet) -> Self {
+        set.key().to_owned()
+    }
+}

@@ -1,0 +1,200 @@
+//! Permits: proof that the decision was yes.
+
+use std::{marker::PhantomData, net::IpAddr, sync::Arc};
+
+use super::{
+    AccessMarker, Action, Category, Decision, Denied, KindMarker, Principal, PrincipalId, Read,
+    Scope, decide,
+};
+use crate::{AccountId, ProjectId};
+
+/// Where a request came from: what an audit record says besides who and what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The caller's address; `None` for the server's own process.
+    pub address: Option<IpAddr>,
+    /// The `User-Agent`, at most 255 characters; empty if there was none.
+    pub agent: String,
+    /// The request's id, as in the response's `X-Request-Id`.
+    pub request_id: String,
+}
+
+impl Origin {
+    /// The server's own process.
+    #[must_use]
+    pub fn local() -> Self {
+        Self { address: None, agent: "narrowgate".to_owned(), request_id: String::new() }
+    }
+}
+
+/// A principal, and where its request came from.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    principal: Arc<Principal>,
+    origin: Origin,
+}
+
+impl Caller {
+    /// A caller from its parts.
+    #[must_use]
+    pub const fn new(principal: Arc<Principal>, origin: Origin) -> Self {
+        Self { principal, origin }
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Where the request came from.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}
+
+/// Proof that a caller may take the action somewhere in its account; what it is shown confines
+/// its queries with it.
+///
+/// Made by [`authorize`] alone. This does not compile, since the fields are private:
+///
+/// ```compile_fail
+/// use domain::authz::{Caller, Jobs, Permit, Write};
+/// fn forge(caller: std::sync::Arc<Caller>) -> Permit<Write, Jobs> {
+///     Permit { caller, action: std::marker::PhantomData }
+/// }
+/// ```
+///
+/// and this, which asks the decision instead, does:
+///
+/// ```
+/// use domain::authz::{Caller, Denied, Jobs, Permit, Write, authorize};
+/// fn ask(caller: std::sync::Arc<Caller>) -> Result<Permit<Write, Jobs>, Denied> {
+///     authorize(&caller, caller.principal().account())
+/// }
+/// ```
+pub struct Permit<A, K> {
+    caller: Arc<Caller>,
+    action: PhantomData<fn() -> (A, K)>,
+}
+
+impl<A, K> Clone for Permit<A, K> {
+    fn clone(&self) -> Self {
+        Self { caller: Arc::clone(&self.caller), action: PhantomData }
+    }
+}
+
+/// Decides, and gives the proof.
+///
+/// # Errors
+/// [`Denied::OtherAccount`] if `account` is not the principal's own, [`Denied::NoGrant`] if no
+/// grant holds the action anywhere.
+pub fn authorize<A: AccessMarker, K: KindMarker>(
+    caller: &Arc<Caller>,
+    account: AccountId,
+) -> Result<Permit<A, K>, Denied> {
+    authorize_action(caller.principal(), account, Action::of::<A, K>())?;
+    Ok(Permit { caller: Arc::clone(caller), action: PhantomData })
+}
+
+/// [`authorize`] for an action that is known at run time only; it gives no permit.
+///
+/// # Errors
+/// As [`authorize`].
+pub fn authorize_action(
+    principal: &Principal,
+    account: AccountId,
+    action: Action,
+) -> Result<(), Denied> {
+    if principal.account() != account {
+        Err(Denied::OtherAccount)
+    } else if principal.holds(action) {
+        Ok(())
+    } else {
+        Err(Denied::NoGrant(action))
+    }
+}
+
+impl<A: AccessMarker, K: KindMarker> Permit<A, K> {
+    /// The account it holds for.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        self.principal().account()
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        self.caller.principal()
+    }
+
+    /// Who acts, as an audit record names it.
+    #[must_use]
+    pub fn author(&self) -> PrincipalId {
+        self.principal().id()
+    }
+
+    /// Where the request came from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        self.caller.origin()
+    }
+
+    /// Where it holds.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        match decide(self.principal(), Action::of::<A, K>()) {
+            Decision::Allow(scope) => scope,
+            Decision::Deny => Scope::nowhere(),
+        }
+    }
+
+    /// Holds it to one project, for what has no environment.
+    ///
+    /// # Errors
+    /// As [`Permit::within_environment`].
+    pub fn within(&self, project: ProjectId) -> Result<(), Denied> {
+        self.covers(project, Category::ALL.as_slice())
+    }
+
+    /// Holds it to one project and to an environment of this category in it.
+    ///
+    /// # Errors
+    /// [`Denied::OutsideScope`] if the caller may not even read this kind of resource in the
+    /// project; [`Denied::NoGrantHere`] if it may, but not do this.
+    pub fn within_environment(&self, project: ProjectId, category: Category) -> Result<(), Denied> {
+        self.covers(project, &[category])
+    }
+
+    fn covers(&self, project: ProjectId, categories: &[Category]) -> Result<(), Denied> {
+        let held = self.scope().categories_in(project);
+        let Some(missing) = categories.iter().find(|category| !held.has(**category)) else {
+            return Ok(());
+        };
+        let readable = match decide(self.principal(), Action::of::<Read, K>()) {
+            Decision::Allow(scope) => !scope.categories_in(project).is_empty(),
+            Decision::Deny => false,
+        };
+        Err(if readable {
+            let category = (!held.is_empty()).then_some(*missing);
+            Denied::NoGrantHere { action: Action::of::<A, K>(), project, category }
+        } else {
+            Denied::OutsideScope(project)
+        })
+    }
+
+    /// The same caller's permit for something else, such as a related object.
+    ///
+    /// # Errors
+    /// As [`authorize`].
+    pub fn also<B: AccessMarker, L: KindMarker>(&self) -> Result<Permit<B, L>, Denied> {
+        authorize(&self.caller, self.account())
+    }
+}
+
+impl<A: AccessMarker, K: KindMarker> std::fmt::Debug for Permit<A, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Permit({} by {})", Action::of::<A, K>(), self.author())
+    }
+}

@@ -1,0 +1,109 @@
+//! Connections: how to reach a data platform.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, ConnectionId, Name, Timestamp};
+
+/// A connection of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Its id.
+    pub id: ConnectionId,
+    /// The account that it belongs to.
+    pub account: AccountId,
+    /// What can be edited.
+    pub spec: ConnectionSpec,
+    /// In how many environments it is used.
+    pub environments: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What of a connection can be edited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionSpec {
+    /// What people call it.
+    pub name: Name,
+    /// The data platform, and where it is.
+    pub platform: Platform,
+}
+
+/// A data platform and its address. The wire's `adapter_version` tells which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Platform {
+    /// `duckdb_v0`: a documented addition of Narrowgate.
+    DuckDb {
+        /// The database file.
+        path: DuckDbPath,
+    },
+    /// `postgres_v0`.
+    Postgres {
+        /// Host name or address, at most 1,024 characters.
+        hostname: String,
+        /// Database name, at most 63 characters.
+        dbname: String,
+        /// 1 to 65535; 5432 unless given.
+        port: u16,
+        /// How often dbt tries again to connect.
+        retries: Option<u8>,
+    },
+}
+
+impl Platform {
+    /// The wire's `adapter_version`.
+    #[must_use]
+    pub const fn adapter_version(&self) -> &'static str {
+        match self {
+            Self::DuckDb { .. } => "duckdb_v0",
+            Self::Postgres { .. } => "postgres_v0",
+        }
+    }
+}
+
+/// The file of a DuckDB database: a relative path without `..`, inside the folder that the server
+/// keeps for the account's databases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DuckDbPath(String);
+
+/// The text is no place for a DuckDB database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a relative path without `..`, such as `shop.duckdb`, at most 255 characters")]
+pub struct InvalidDuckDbPath;
+
+impl DuckDbPath {
+    /// Checks a path.
+    ///
+    /// # Errors
+    /// [`InvalidDuckDbPath`] if it leads out of the account's folder.
+    pub fn parse(text: &str) -> Result<Self, InvalidDuckDbPath> {
+        let inside = !text.is_empty()
+            && text.len() <= 255
+            && text.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+            && !text.contains(':')
+            && !text.chars().any(|c| c.is_control() || c == '\\');
+        inside.then(|| Self(text.to_owned())).ok_or(InvalidDuckDbPath)
+    }
+
+    /// The path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for DuckDbPath {
+    type Error = InvalidDuckDbPath;
+    fn try_from(text: String) -> Result<Self, InvalidDuckDbPath> {
+        Self::parse(&text)
+    }
+}
+
+impl From<DuckDbPath> for String {
+    fn from(path: DuckDbPath) -> Self {
+        path.0
+    }
+}

@@ -1,0 +1,58 @@
+//! What is true without disk, socket, clock or thread.
+//!
+//! This crate knows ids, principals, grants, the permission catalogue and the decisions made
+//! from it, and the nouns that Narrowgate keeps (service tokens, projects, jobs, runs) as values.
+//! It must never know I/O, an async runtime, the time of day, SQL, HTTP or the JSON of an API:
+//! time, randomness and ids arrive as arguments, and every function is deterministic.
+//!
+//! The heart is [`authz`]. A service token's grants decide what it may do, and where:
+//!
+//! ```
+//! use domain::authz::{AccountTerms, Caller, Grant, Origin, Principal, Projects};
+//! use domain::authz::{Jobs, Permit, Read, Write, authorize};
+//! use domain::{AccountId, Plan, ProjectId, ServiceTokenId};
+//! use std::sync::Arc;
+//!
+//! let account = AccountId::new(1)?;
+//! let (sales, hr) = (ProjectId::new(7)?, ProjectId::new(8)?);
+//! let viewer = Grant::new("job_viewer".parse()?, Projects::only([sales])?)?;
+//! let terms =
+//!     AccountTerms { id: account, plan: Some(Plan::Enterprise), tokens_may_mint: true };
+//! let token = Principal::service_token(ServiceTokenId::new(3)?, 1, terms, vec![viewer]);
+//! let caller = Arc::new(Caller::new(Arc::new(token), Origin::local()));
+//!
+//! let permit: Permit<Read, Jobs> = authorize(&caller, account)?;
+//! assert!(permit.within(sales).is_ok());
+//! assert!(permit.within(hr).is_err());
+//! assert!(authorize::<Write, Jobs>(&caller, account).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod account;
+pub mod audit;
+pub mod authz;
+pub mod connection;
+pub mod environment;
+pub mod event;
+mod id;
+pub mod job;
+pub mod list;
+mod name;
+pub mod personal_token;
+mod plan;
+pub mod project;
+pub mod repository;
+pub mod run;
+pub mod secret;
+pub mod service_token;
+mod time;
+pub mod user;
+pub mod warehouse_credential;
+
+pub use id::{
+    AccountId, ConnectionId, CredentialId, EnvironmentId, GrantId, GroupId, InvalidId, JobId,
+    PersonalTokenId, ProjectId, RepositoryId, RunId, ServiceTokenId, StepId, UserId,
+};
+pub use name::{InvalidName, Name};
+pub use plan::{AccountPlan, Plan, UnknownPlan};
+pub use time::{InvalidTimestamp, Timestamp};

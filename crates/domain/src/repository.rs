@@ -1,0 +1,102 @@
+//! Repositories: where a project's code is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, ProjectId, RepositoryId, Timestamp};
+
+/// A git repository of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// Its id.
+    pub id: RepositoryId,
+    /// The account that it belongs to.
+    pub account: AccountId,
+    /// The project whose code it is.
+    pub project: ProjectId,
+    /// What can be edited.
+    pub spec: RepositorySpec,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What of a repository can be edited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositorySpec {
+    /// Where git clones it from.
+    pub remote: RemoteUrl,
+    /// `git_clone_strategy` as the wire has it, such as `deploy_key`.
+    pub clone_strategy: String,
+    /// `remote_backend` as the wire has it, such as `manual_config`.
+    pub remote_backend: String,
+}
+
+/// Something that `git clone` takes: an absolute path, or a `file://`, `https://`, `http://`,
+/// `ssh://`, `git://` or `user@host:path` address. At most 2,048 characters.
+///
+/// Anything that git would run (`ext::…`, a leading `-`) is refused, and so is a password in the
+/// address, which would be shown to readers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RemoteUrl(String);
+
+/// The text is no address of a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRemoteUrl {
+    /// Not of a form that is taken.
+    #[error(
+        "must be an absolute path or a file://, https://, http://, ssh://, git:// or user@host:path address"
+    )]
+    Form,
+    /// A secret in the address.
+    #[error("must not hold a password: it would be shown to everyone who reads the repository")]
+    Password,
+}
+
+impl RemoteUrl {
+    /// Checks an address.
+    ///
+    /// # Errors
+    /// [`InvalidRemoteUrl`] if git should not be given it.
+    pub fn parse(text: &str) -> Result<Self, InvalidRemoteUrl> {
+        const SCHEMES: [&str; 5] = ["file://", "https://", "http://", "ssh://", "git://"];
+        let plain = text.len() <= 2048 && !text.chars().any(|c| c.is_control() || c == ' ');
+        let with_scheme = SCHEMES.iter().find_map(|scheme| text.strip_prefix(scheme));
+        let scp_like = text.split_once(':').is_some_and(|(host, path)| {
+            host.contains('@') && !host.contains('/') && !path.is_empty() && !path.starts_with(':')
+        });
+        let form = with_scheme.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('-'))
+            || text.starts_with('/')
+            || scp_like;
+        if !plain || text.starts_with('-') || !form {
+            return Err(InvalidRemoteUrl::Form);
+        }
+        let userinfo = with_scheme
+            .and_then(|rest| rest.split('/').next())
+            .and_then(|authority| authority.rsplit_once('@'));
+        if userinfo.is_some_and(|(user, _)| user.contains(':')) {
+            return Err(InvalidRemoteUrl::Password);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The address as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for RemoteUrl {
+    type Error = InvalidRemoteUrl;
+    fn try_from(text: String) -> Result<Self, InvalidRemoteUrl> {
+        Self::parse(&text)
+    }
+}
+
+impl From<RemoteUrl> for String {
+    fn from(url: RemoteUrl) -> Self {
+        url.0
+    }
+}

@@ -1,0 +1,140 @@
+//! Service tokens: keys that belong to an account, not to a person.
+
+use serde::Serialize;
+
+use crate::{
+    AccountId, GrantId, Name, ServiceTokenId, Timestamp,
+    authz::{Grant, PrincipalId},
+};
+
+/// A service token. Its secret is shown once and its digest never leaves the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceToken {
+    /// Its id.
+    pub id: ServiceTokenId,
+    /// Its id as text, which names it without counting: a UUID.
+    pub uid: String,
+    /// The account that it belongs to.
+    pub account: AccountId,
+    /// What people call it.
+    pub name: Name,
+    /// What it may do, row by row.
+    pub grants: Vec<GrantRow>,
+    /// Where it is in its life.
+    pub state: TokenState,
+    /// When it was made (an imported one: elsewhere).
+    pub created_at: Timestamp,
+    /// When its name, grants or state last changed.
+    pub updated_at: Timestamp,
+    /// When it last authorised a request, to within ten seconds; `None` if never.
+    pub last_used: Option<Timestamp>,
+}
+
+/// One permission row of a service token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantRow {
+    /// Its id.
+    pub id: GrantId,
+    /// What it grants.
+    pub grant: Grant,
+    /// When it was assigned.
+    pub created_at: Timestamp,
+}
+
+/// Where a service token is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum TokenState {
+    /// It authorises requests, until then if a time is given.
+    Active {
+        /// When it ends by itself; `None` is never.
+        expires_at: Option<Timestamp>,
+    },
+    /// It was imported without a secret, and authorises nothing until it is rotated.
+    Imported,
+    /// It authorises nothing any more.
+    Revoked {
+        /// Since when.
+        at: Timestamp,
+        /// Who ended it.
+        by: PrincipalId,
+    },
+}
+
+/// The token was revoked before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("service token `{0}` is already revoked")]
+pub struct AlreadyRevoked(pub ServiceTokenId);
+
+/// What people are told about a token that has become unsafe by its age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advisory {
+    /// What to do: `rotate`.
+    pub action: &'static str,
+    /// Tokens created on or before this day (UTC) are meant.
+    pub created_until: &'static str,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// The advisories there are, oldest first.
+///
+/// Source: dbt's page on service account tokens: tokens created on or before 18 July 2023 should
+/// be rotated.
+pub const ADVISORIES: &[Advisory] = &[Advisory {
+    action: "rotate",
+    created_until: "2023-07-18",
+    reason: "tokens created on or before 18 July 2023 should be rotated",
+}];
+
+impl ServiceToken {
+    /// The most permission rows that a token may carry.
+    pub const MAX_GRANTS: usize = 500;
+    /// The most tokens that an account may have, revoked ones not counted.
+    pub const MAX_PER_ACCOUNT: u64 = 5_000;
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// [`AlreadyRevoked`] if it is; the first revocation's time and author stay as they are.
+    pub fn revoke(self, at: Timestamp, by: PrincipalId) -> Result<Self, AlreadyRevoked> {
+        match self.state {
+            TokenState::Active { .. } | TokenState::Imported => {
+                Ok(Self { state: TokenState::Revoked { at, by }, updated_at: at, ..self })
+            }
+            TokenState::Revoked { .. } => Err(AlreadyRevoked(self.id)),
+        }
+    }
+
+    /// The newest advisory that applies to it: computed from [`ServiceToken::created_at`], never
+    /// stored. A revoked token needs none.
+    #[must_use]
+    pub fn advisory(&self) -> Option<&'static Advisory> {
+        match self.state {
+            TokenState::Revoked { .. } => None,
+            TokenState::Active { .. } | TokenState::Imported => {
+                ADVISORIES.iter().rev().find(|advisory| advisory.applies_to(self.created_at))
+            }
+        }
+    }
+}
+
+impl Advisory {
+    /// Whether a token made at this time is meant.
+    #[must_use]
+    pub fn applies_to(&self, created_at: Timestamp) -> bool {
+        // Days sort as text.
+        created_at.to_string().get(..10).is_some_and(|day| day <= self.created_until)
+    }
+}
+
+impl TokenState {
+    /// Whether it authorises requests at this time.
+    #[must_use]
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Active { expires_at } => expires_at.is_none_or(|end| now < end),
+            Self::Imported | Self::Revoked { .. } => false,
+        }
+    }
+}

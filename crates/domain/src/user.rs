@@ -1,0 +1,71 @@
+//! Users of an account.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Timestamp, UserId, authz::License};
+
+/// An e-mail address: 3 to 254 bytes, one `@` with something on both sides, no white space and no
+/// control character. Kept in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Email(String);
+
+/// The text is no e-mail address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be an e-mail address such as `ada@example.com`")]
+pub struct InvalidEmail;
+
+impl Email {
+    /// Checks a text.
+    ///
+    /// # Errors
+    /// [`InvalidEmail`] if it is none.
+    pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
+        let (local, host) = text.split_once('@').ok_or(InvalidEmail)?;
+        let plain = |part: &str| {
+            !part.is_empty()
+                && part.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '@')
+        };
+        if text.len() <= 254 && plain(local) && plain(host) {
+            Ok(Self(text.to_lowercase()))
+        } else {
+            Err(InvalidEmail)
+        }
+    }
+
+    /// The address as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Email {
+    type Error = InvalidEmail;
+    fn try_from(text: String) -> Result<Self, InvalidEmail> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Email> for String {
+    fn from(email: Email) -> Self {
+        email.0
+    }
+}
+
+/// A user, as one account sees them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The id.
+    pub id: UserId,
+    /// The address that they sign in with.
+    pub email: Email,
+    /// The first name; may be empty.
+    pub first_name: String,
+    /// The last name; may be empty.
+    pub last_name: String,
+    /// The licence in this account.
+    pub license: License,
+    /// When they were added.
+    pub created_at: Timestamp,
+}
