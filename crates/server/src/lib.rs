@@ -1,1 +1,26 @@
-//! server.
+//! The faces: what Narrowgate answers over HTTP.
+//!
+//! This crate knows routes, headers, status codes and how an error is told. It must never know
+//! SQL or processes. Every request takes the same stairs: [`extract`] parses the secret and asks
+//! the store who it is, `domain::authz` decides and gives a permit, the handler shows the permit
+//! to the store, and [`answer`] renders what comes back. A handler's first argument *is* its
+//! permit: [`endpoint`] makes the route's documentation from the handler's own types, and a
+//! handler without one does not fit the list in [`routes`].
+
+mod admin;
+mod answer;
+mod app;
+mod endpoint;
+mod error;
+mod extract;
+mod openapi;
+mod operations;
+mod public;
+mod request_id;
+mod routes;
+mod serve;
+
+pub use openapi::openapi;
+pub use operations::{Operation, documented_operations};
+pub use routes::{ServedRoute, public_routes, router, served_routes};
+pub use serve::{Server, ServerConfig, ServerError};

@@ -1,1 +1,69 @@
-//! store.
+//! SQL, files and secrets: where Narrowgate keeps what it knows.
+//!
+//! This crate knows the database, its migrations, the audit chain, the event log, the artifact
+//! store and the keyring. It must never know HTTP, the API's JSON, or who may do what: it is
+//! *shown* a [`Permit`](domain::authz::Permit), and confines its queries with it. Each public
+//! function is one transaction that leaves the world whole: the row, the audit record and the
+//! event together.
+//!
+//! Calling it without a permit does not compile:
+//!
+//! ```compile_fail
+//! async fn peek(store: &store::Store) {
+//!     let _ = store.service_tokens(&domain::list::ListQuery::first_page()).await;
+//! }
+//! ```
+//!
+//! and with one it does:
+//!
+//! ```
+//! use domain::authz::{Permit, Read, ServiceTokens};
+//! async fn list(store: &store::Store, permit: &Permit<Read, ServiceTokens>) {
+//!     let _ = store.service_tokens(permit, &domain::list::ListQuery::first_page()).await;
+//! }
+//! ```
+//!
+//! Three files have functions without a permit: [`credential`](Store::authenticate) (secret →
+//! principal), `events` (the log) and `bootstrap` (an account's first admin: before, there is
+//! nobody who could hold a permit).
+
+mod accounts;
+mod artifacts;
+mod audit;
+mod bootstrap;
+mod clock;
+mod connections;
+mod credential;
+mod db;
+mod dialect;
+mod entities;
+mod environments;
+mod error;
+mod events;
+mod grant_rows;
+mod groups;
+mod jobs;
+mod keyring;
+mod list;
+mod migrations;
+mod personal_tokens;
+mod projects;
+mod repositories;
+mod runs;
+mod seal;
+mod service_tokens;
+mod tx;
+mod uid;
+mod users;
+mod warehouse_credentials;
+
+pub use accounts::AccountChange;
+pub use artifacts::Artifact;
+pub use audit::AuditError;
+pub use bootstrap::{Bootstrapped, NewAccount};
+pub use clock::Clock;
+pub use db::{DataDir, Store};
+pub use error::StoreError;
+pub use keyring::{Keyring, KeyringError};
+pub use runs::{ClaimedRun, LatestRuns};
+pub use service_tokens::{ImportedToken, NewServiceToken};

@@ -10,8 +10,13 @@ pub enum Denied {
     #[error("the account is another's")]
     OtherAccount,
     /// No grant holds the action anywhere: forbidden.
-    #[error("no grant holds {0}")]
-    NoGrant(Action),
+    #[error("no grant holds {action}")]
+    NoGrant {
+        /// What was asked.
+        action: Action,
+        /// The account's plan, which decides what to ask for instead.
+        plan: Option<Plan>,
+    },
     /// The project is in reach, the action in it is not: forbidden.
     #[error("no grant holds {action} in project {project}")]
     NoGrantHere {
@@ -21,6 +26,8 @@ pub enum Denied {
         project: ProjectId,
         /// The category of environment that is missing, where others are held.
         category: Option<Category>,
+        /// The account's plan, which decides what to ask for instead.
+        plan: Option<Plan>,
     },
     /// The project is out of reach, and not said to exist: not found.
     #[error("project {0} is out of reach")]
@@ -44,11 +51,13 @@ pub struct Explanation {
 impl Denied {
     /// What would have been needed; `None` where saying so would tell what exists.
     #[must_use]
-    pub fn explanation(&self, plan: Option<Plan>) -> Option<Explanation> {
-        let (action, project, category) = match *self {
+    pub fn explanation(&self) -> Option<Explanation> {
+        let (action, plan, project, category) = match *self {
             Self::OtherAccount | Self::OutsideScope(_) => return None,
-            Self::NoGrant(action) => (action, None, None),
-            Self::NoGrantHere { action, project, category } => (action, Some(project), category),
+            Self::NoGrant { action, plan } => (action, plan, None, None),
+            Self::NoGrantHere { action, plan, project, category } => {
+                (action, plan, Some(project), category)
+            }
         };
         Some(Explanation { action, project, category, sets: explain(action, plan) })
     }

@@ -112,7 +112,7 @@ pub fn authorize_action(
     } else if principal.holds(action) {
         Ok(())
     } else {
-        Err(Denied::NoGrant(action))
+        Err(Denied::NoGrant { action, plan: principal.terms().plan })
     }
 }
 
@@ -178,7 +178,8 @@ impl<A: AccessMarker, K: KindMarker> Permit<A, K> {
         };
         Err(if readable {
             let category = (!held.is_empty()).then_some(*missing);
-            Denied::NoGrantHere { action: Action::of::<A, K>(), project, category }
+            let plan = self.principal().terms().plan;
+            Denied::NoGrantHere { action: Action::of::<A, K>(), project, category, plan }
         } else {
             Denied::OutsideScope(project)
         })

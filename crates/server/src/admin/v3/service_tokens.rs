@@ -1,0 +1,128 @@
+//! Service tokens and their permission rows.
+
+use axum::extract::State;
+use domain::{
+    ServiceTokenId,
+    authz::{Permit, Read, ServiceTokens, Write},
+    list::Paged,
+    secret::TokenKind,
+};
+use store::NewServiceToken;
+use wire::{
+    ListParams,
+    v3::{PermissionRow, PermissionRows, ServiceToken, ServiceTokenBody, ServiceTokenWithSecret},
+};
+
+use crate::{
+    answer::{Created, Object, Page},
+    app::App,
+    error::ApiError,
+    extract::{At, Body, Query},
+};
+
+/// `GET /api/v3/accounts/{account_id}/service-tokens/`
+pub(crate) async fn list(
+    permit: Permit<Read, ServiceTokens>,
+    State(app): State<App>,
+    Query(params): Query,
+) -> Result<Page<ServiceToken>, ApiError> {
+    let tokens = app.store.service_tokens(&permit, &params.query).await?;
+    let rows = wants_rows(&params);
+    Ok(Page(params, tokens.map(|token| ServiceToken::new(&token, rows))))
+}
+
+/// `GET /api/v3/accounts/{account_id}/service-tokens/{service_token_id}/`
+pub(crate) async fn show(
+    permit: Permit<Read, ServiceTokens>,
+    State(app): State<App>,
+    At(id): At<ServiceTokenId>,
+    Query(params): Query,
+) -> Result<Object<ServiceToken>, ApiError> {
+    let token = app.store.service_token(&permit, id).await?;
+    Ok(Object(ServiceToken::new(&token, wants_rows(&params))))
+}
+
+/// `POST /api/v3/accounts/{account_id}/service-tokens/`
+///
+/// The only answer that ever carries `token_string`.
+pub(crate) async fn create(
+    permit: Permit<Write, ServiceTokens>,
+    State(app): State<App>,
+    Body(body): Body<ServiceTokenBody>,
+) -> Result<Created<ServiceTokenWithSecret>, ApiError> {
+    super::same_account(&permit, &body.account_id)?;
+    let new = NewServiceToken { name: body.required_name()?, grants: body.grants()? };
+    let secret = app.mint(TokenKind::Service);
+    let token = app.store.create_service_token(&permit, new, &secret).await?;
+    Ok(Created(ServiceTokenWithSecret::new(&token, &secret)))
+}
+
+/// `PUT` (the document) or `POST` (Terraform)
+/// `/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/`: a new name, or state 2.
+///
+/// Grants are changed by [`replace_permissions`] alone; here they are an echo of what was read.
+pub(crate) async fn update(
+    permit: Permit<Write, ServiceTokens>,
+    State(app): State<App>,
+    At(id): At<ServiceTokenId>,
+    Body(body): Body<ServiceTokenBody>,
+) -> Result<Object<ServiceToken>, ApiError> {
+    super::same_account(&permit, &body.account_id)?;
+    let name = body.name()?;
+    let token = match (body.deletes()?, name) {
+        (true, _) => app.store.revoke_service_token(&permit, id).await?,
+        (false, Some(name)) => app.store.rename_service_token(&permit, id, name).await?,
+        (false, None) => app.store.service_token(&permit.also()?, id).await?,
+    };
+    Ok(Object(ServiceToken::new(&token, false)))
+}
+
+/// `DELETE /api/v3/accounts/{account_id}/service-tokens/{service_token_id}/`
+///
+/// The token authorises no request after this answer.
+pub(crate) async fn delete(
+    permit: Permit<Write, ServiceTokens>,
+    State(app): State<App>,
+    At(id): At<ServiceTokenId>,
+) -> Result<Object<ServiceToken>, ApiError> {
+    let token = app.store.revoke_service_token(&permit, id).await?;
+    Ok(Object(ServiceToken::new(&token, false)))
+}
+
+/// `GET /api/v3/accounts/{account_id}/service-tokens/{service_token_id}/permissions/`
+pub(crate) async fn permissions(
+    permit: Permit<Read, ServiceTokens>,
+    State(app): State<App>,
+    At(id): At<ServiceTokenId>,
+    Query(params): Query,
+) -> Result<Page<PermissionRow>, ApiError> {
+    let rows = PermissionRow::all_of(&app.store.service_token(&permit, id).await?);
+    Ok(paged(params, rows))
+}
+
+/// `POST /api/v3/accounts/{account_id}/service-tokens/{service_token_id}/permissions/`
+///
+/// Replaces the whole set, all or nothing; the secret stays.
+pub(crate) async fn replace_permissions(
+    permit: Permit<Write, ServiceTokens>,
+    State(app): State<App>,
+    At(id): At<ServiceTokenId>,
+    Query(params): Query,
+    Body(rows): Body<PermissionRows>,
+) -> Result<Page<PermissionRow>, ApiError> {
+    let grants = rows.grants()?;
+    let token = app.store.replace_grants(&permit, id, grants).await?;
+    Ok(paged(params, PermissionRow::all_of(&token)))
+}
+
+fn wants_rows(params: &ListParams) -> bool {
+    params.include.has("service_token_permissions") || params.include.has("permission_grants")
+}
+
+/// The rows of one token, which are few and in hand, by id.
+fn paged(params: ListParams, rows: Vec<PermissionRow>) -> Page<PermissionRow> {
+    let total = rows.len() as u64;
+    let offset = usize::try_from(params.query.offset).unwrap_or(usize::MAX);
+    let rows = rows.into_iter().skip(offset).take(params.query.limit.into()).collect();
+    Page(params, Paged { rows, total })
+}

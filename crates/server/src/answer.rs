@@ -1,0 +1,80 @@
+//! What a handler gives back when all is well.
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use domain::list::Paged;
+use serde::Serialize;
+use utoipa::ToSchema;
+use wire::{Envelope, ListParams};
+
+use crate::endpoint::{Answer, Described};
+
+/// One object, in the envelope.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<T: Serialize> IntoResponse for Object<T> {
+    fn into_response(self) -> Response {
+        Json(Envelope::success(200, self.0)).into_response()
+    }
+}
+
+impl<T: Serialize + ToSchema> Answer for Object<T> {
+    fn describe(doc: &mut Described) {
+        doc.answers_one::<T>(StatusCode::OK);
+    }
+}
+
+/// One object that was made: 201.
+pub(crate) struct Created<T>(pub(crate) T);
+
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, Json(Envelope::success(201, self.0))).into_response()
+    }
+}
+
+impl<T: Serialize + ToSchema> Answer for Created<T> {
+    fn describe(doc: &mut Described) {
+        doc.answers_one::<T>(StatusCode::CREATED);
+    }
+}
+
+/// A page of a list, with what was asked.
+pub(crate) struct Page<T>(pub(crate) ListParams, pub(crate) Paged<T>);
+
+impl<T: Serialize> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        let Self(params, page) = self;
+        Json(Envelope::page(&params, page.total, page.rows)).into_response()
+    }
+}
+
+impl<T: Serialize + ToSchema> Answer for Page<T> {
+    fn describe(doc: &mut Described) {
+        doc.answers_page::<T>();
+    }
+}
+
+/// A file as it is, without an envelope. It is shown by no browser as a page.
+pub(crate) struct File {
+    /// The file.
+    pub(crate) bytes: Bytes,
+    /// `application/json` or `text/plain; charset=utf-8`.
+    pub(crate) content_type: &'static str,
+}
+
+impl IntoResponse for File {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, self.content_type)], self.bytes).into_response()
+    }
+}
+
+impl Answer for File {
+    fn describe(doc: &mut Described) {
+        doc.answers_file(StatusCode::OK);
+    }
+}

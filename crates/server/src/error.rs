@@ -1,0 +1,192 @@
+//! Everything that an Admin API handler can answer with besides success.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use domain::authz::Denied;
+use serde_json::json;
+use store::StoreError;
+use wire::{Envelope, Invalid, Status};
+
+/// A failure, before it is told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// No credential was presented.
+    #[error("no token was presented")]
+    NoCredential,
+    /// The credential is malformed, unknown, expired, revoked or disabled: one and the same answer.
+    #[error("invalid token")]
+    Unauthenticated,
+    /// The credential was presented in a way that is refused (RFC 6750, section 3.1).
+    #[error("{0}")]
+    BadPresentation(&'static str),
+    /// The decision was no.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// A field or parameter is wrong.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// There is no such object within reach.
+    #[error("not found")]
+    NotFound,
+    /// There is no such path.
+    #[error("no such path")]
+    NoSuchPath,
+    /// The path is there, the method is not.
+    #[error("the method is not allowed here")]
+    MethodNotAllowed,
+    /// The body is too large.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The body is no JSON.
+    #[error("the body must be application/json")]
+    UnsupportedMediaType,
+    /// The operation is one of the published documents', and not built yet.
+    #[error("`{0}` is not implemented")]
+    NotImplemented(&'static str),
+    /// What the store says.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A defect of ours.
+    #[error("internal error")]
+    Internal,
+}
+
+/// What the Terraform client and others look for in messages (contract; permissions README).
+const UNAUTHORIZED: &str = "Unauthorized: Invalid or expired token.";
+const FORBIDDEN: &str = "Forbidden: You do not have permission to access this resource.";
+const NOT_FOUND: &str =
+    "The requested resource was not found. Please check that you have the proper permissions.";
+
+impl ApiError {
+    /// One wrong field.
+    pub(crate) fn field(field: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Invalid(Invalid::field(field, reason))
+    }
+
+    /// The one place that gives a failure its HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::NoCredential
+            | Self::Unauthenticated
+            | Self::Store(StoreError::CredentialChanged) => StatusCode::UNAUTHORIZED,
+            Self::Denied(denied) | Self::Store(StoreError::Denied(denied)) => match denied {
+                Denied::NoGrant { .. } | Denied::NoGrantHere { .. } => StatusCode::FORBIDDEN,
+                // What lies outside the caller's reach is not said to exist.
+                Denied::OtherAccount | Denied::OutsideScope(_) => StatusCode::NOT_FOUND,
+            },
+            Self::Store(StoreError::Exceeds(_)) => StatusCode::FORBIDDEN,
+            Self::BadPresentation(_)
+            | Self::Invalid(_)
+            | Self::Store(StoreError::Invalid { .. } | StoreError::NotOffered(_)) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::NotFound | Self::NoSuchPath | Self::Store(StoreError::NotFound) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Store(StoreError::Conflict(_)) => StatusCode::CONFLICT,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::Store(StoreError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal | Self::Store(StoreError::Newer { .. } | StoreError::Corrupt(_)) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    }
+
+    /// For a person.
+    fn user_message(&self) -> String {
+        match self.status() {
+            StatusCode::UNAUTHORIZED => UNAUTHORIZED.to_owned(),
+            StatusCode::FORBIDDEN => FORBIDDEN.to_owned(),
+            StatusCode::NOT_FOUND => NOT_FOUND.to_owned(),
+            StatusCode::SERVICE_UNAVAILABLE => "The service is not available now.".to_owned(),
+            StatusCode::INTERNAL_SERVER_ERROR => "Something went wrong on our side.".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
+    /// For the person who writes the client. Nothing of ours, nothing of another's.
+    fn developer_message(&self) -> Option<String> {
+        match self {
+            Self::Denied(denied) | Self::Store(StoreError::Denied(denied)) => {
+                denied.explanation().map(|explanation| explanation.to_string())
+            }
+            Self::Store(StoreError::Exceeds(_) | StoreError::NotOffered(_)) | Self::NoSuchPath => {
+                Some(self.to_string())
+            }
+            _ => None,
+        }
+    }
+
+    /// Field messages, on 400; the missing permission, on 403.
+    fn data(&self) -> serde_json::Value {
+        match self {
+            Self::Invalid(invalid) => json!({ "reasons": invalid.reasons }),
+            Self::Store(StoreError::Invalid { field, message }) => {
+                json!({ "reasons": { *field: message } })
+            }
+            Self::Store(StoreError::NotOffered(not_offered)) => {
+                json!({ "reasons": { "permission_set": not_offered.to_string() } })
+            }
+            Self::TooLarge(_) | Self::UnsupportedMediaType => {
+                json!({ "reasons": { "body": self.to_string() } })
+            }
+            Self::Denied(denied) | Self::Store(StoreError::Denied(denied)) => {
+                denied.explanation().map_or(serde_json::Value::Null, |needs| {
+                    let sets: Vec<_> = needs.sets.iter().map(|set| set.key()).collect();
+                    json!({
+                        "required": {
+                            "resource": needs.action.on.key(),
+                            "access": needs.action.access.key(),
+                        },
+                        "project_id": needs.project.map(domain::ProjectId::get),
+                        "permission_sets": sets,
+                    })
+                })
+            }
+            _ => serde_json::Value::Null,
+        }
+    }
+
+    /// RFC 6750, section 3: which of its error codes, if any.
+    fn challenge(&self) -> Option<&'static str> {
+        match (self, self.status()) {
+            (Self::NoCredential, _) => Some("Bearer"),
+            (_, StatusCode::UNAUTHORIZED) => Some("Bearer error=\"invalid_token\""),
+            (_, StatusCode::FORBIDDEN) => Some("Bearer error=\"insufficient_scope\""),
+            (Self::BadPresentation(_), _) => Some("Bearer error=\"invalid_request\""),
+            _ => None,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let code = self.status();
+        if code.is_server_error() && code != StatusCode::NOT_IMPLEMENTED {
+            // Told whole to the log, to no caller.
+            tracing::error!(error = ?self, "a request failed");
+        }
+        let status = Status {
+            code: code.as_u16(),
+            is_success: false,
+            user_message: self.user_message(),
+            developer_message: self.developer_message(),
+        };
+        let body = Envelope { status, data: self.data(), extra: None };
+        let mut response = (code, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if let Some(challenge) = self.challenge() {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if code == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

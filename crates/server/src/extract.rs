@@ -1,0 +1,194 @@
+//! Parse, who, may: from a request's parts to a permit, ids, parameters and bodies.
+
+use std::{net::SocketAddr, str::FromStr, sync::Arc};
+
+use axum::{
+    body::Bytes,
+    extract::{ConnectInfo, FromRequest, FromRequestParts, RawPathParams, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use domain::{
+    AccountId, ConnectionId, CredentialId, EnvironmentId, JobId, PersonalTokenId, ProjectId,
+    RepositoryId, RunId, ServiceTokenId, StepId, UserId,
+    authz::{AccessMarker, Caller, KindMarker, Origin, Permit, authorize},
+    secret::TokenSecret,
+};
+use serde::de::DeserializeOwned;
+use wire::ListParams;
+
+use crate::{app::App, error::ApiError, request_id::RequestId};
+
+/// The largest body that is read: 1 MiB.
+pub(crate) const MAX_BODY: usize = 1 << 20;
+
+/// Who calls: read once a request, kept in its extensions.
+pub(crate) async fn caller(parts: &mut Parts, app: &App) -> Result<Arc<Caller>, ApiError> {
+    if let Some(caller) = parts.extensions.get::<Arc<Caller>>() {
+        return Ok(Arc::clone(caller));
+    }
+    let secret = presented(parts)?;
+    let principal = app.store.authenticate(&secret).await?.ok_or(ApiError::Unauthenticated)?;
+    let caller = Arc::new(Caller::new(principal, origin(parts)));
+    parts.extensions.insert(Arc::clone(&caller));
+    Ok(caller)
+}
+
+/// The secret, if it is presented as it should be and well formed; the store is not asked.
+///
+/// `Authorization: Bearer x` or `Token x`, once; the scheme without regard to case. A token in
+/// the query is refused even where it would be valid (RFC 6750, section 5.3).
+fn presented(parts: &Parts) -> Result<TokenSecret, ApiError> {
+    let in_query = parts.uri.query().is_some_and(has_token);
+    let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
+    match (headers.next(), headers.next(), in_query) {
+        (_, _, true) => Err(ApiError::BadPresentation(
+            "a token in the query is refused: send it as `Authorization: Bearer` and rotate it",
+        )),
+        (_, Some(_), _) => Err(ApiError::BadPresentation("send exactly one Authorization header")),
+        (None, None, _) => Err(ApiError::NoCredential),
+        (Some(value), None, _) => {
+            let text = value.to_str().map_err(|_| ApiError::Unauthenticated)?;
+            let (scheme, secret) = text.trim().split_once(' ').ok_or(ApiError::Unauthenticated)?;
+            let known = ["bearer", "token"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
+            if !known {
+                return Err(ApiError::Unauthenticated);
+            }
+            TokenSecret::parse(secret.trim()).map_err(|_| ApiError::Unauthenticated)
+        }
+    }
+}
+
+fn has_token(query: &str) -> bool {
+    const KEYS: [&str; 3] = ["access_token", "token", "api_key"];
+    url::form_urlencoded::parse(query.as_bytes())
+        .any(|(key, value)| KEYS.contains(&&*key) || TokenSecret::parse(&value).is_ok())
+}
+
+fn origin(parts: &Parts) -> Origin {
+    let address =
+        parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+    let request_id =
+        parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+    Origin { address, agent: agent(&parts.headers), request_id }
+}
+
+fn agent(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    agent.unwrap_or_default().chars().take(255).collect()
+}
+
+/// May the caller? The account is the path's, or the caller's own where the path names none.
+impl<A: AccessMarker, K: KindMarker> FromRequestParts<App> for Permit<A, K> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let caller = caller(parts, app).await?;
+        let account = account(parts, &caller).await?;
+        Ok(authorize(&caller, account)?)
+    }
+}
+
+/// The account that the path names, or else the caller's own.
+pub(crate) async fn account(parts: &mut Parts, caller: &Caller) -> Result<AccountId, ApiError> {
+    match path_parameter(parts, AccountId::NAME).await? {
+        Some(text) => text.parse().map_err(|_| ApiError::NotFound),
+        None => Ok(caller.principal().account()),
+    }
+}
+
+async fn path_parameter(parts: &mut Parts, name: &str) -> Result<Option<String>, ApiError> {
+    let Ok(params) = RawPathParams::from_request_parts(parts, &()).await else {
+        // A path that is not UTF-8 names nothing.
+        return Err(ApiError::NotFound);
+    };
+    let found = params.iter().find(|(key, _)| *key == name);
+    Ok(found.map(|(_, value)| value.to_owned()))
+}
+
+/// An id of the path. One that cannot be (text, zero, too large) is not found.
+pub(crate) struct At<I>(pub(crate) I);
+
+/// An id that stands in paths under a name of its own.
+pub(crate) trait PathId: FromStr + Send {
+    /// The parameter's name.
+    const NAME: &str;
+}
+
+macro_rules! path_ids {
+    ($($id:ty = $name:literal),* $(,)?) => {
+        $(impl PathId for $id { const NAME: &str = $name; })*
+    };
+}
+
+path_ids! {
+    AccountId = "account_id",
+    ConnectionId = "connection_id",
+    CredentialId = "credential_id",
+    EnvironmentId = "environment_id",
+    JobId = "job_id",
+    PersonalTokenId = "personal_token_id",
+    ProjectId = "project_id",
+    RepositoryId = "repository_id",
+    RunId = "run_id",
+    ServiceTokenId = "service_token_id",
+    StepId = "step_id",
+    UserId = "user_id",
+}
+
+impl<I: PathId> FromRequestParts<App> for At<I> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let text = path_parameter(parts, I::NAME).await?.ok_or(ApiError::Internal)?;
+        text.parse().map(Self).map_err(|_| ApiError::NotFound)
+    }
+}
+
+/// The rest of a path behind a fixed part: an artifact's path.
+pub(crate) struct Remainder(pub(crate) String);
+
+impl FromRequestParts<App> for Remainder {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        path_parameter(parts, "remainder").await?.map(Self).ok_or(ApiError::Internal)
+    }
+}
+
+/// The parameters of a list, or of one object (`include_related`).
+pub(crate) struct Query(pub(crate) ListParams);
+
+impl FromRequestParts<App> for Query {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        Ok(Self(ListParams::parse(parts.uri.query().unwrap_or_default())?))
+    }
+}
+
+/// A JSON body of at most [`MAX_BODY`] bytes. An empty one reads as `{}`; a missing content type
+/// is taken for JSON (contract, section 1).
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        let bytes =
+            Bytes::from_request(request, app).await.map_err(|_| ApiError::TooLarge(MAX_BODY))?;
+        let bytes = if bytes.trim_ascii().is_empty() { b"{}".as_slice() } else { &bytes };
+        Ok(Self(wire::from_json(bytes)?))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return true };
+    let text = value.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    essence.is_empty()
+        || essence.eq_ignore_ascii_case("application/json")
+        || essence.to_ascii_lowercase().ends_with("+json")
+}

@@ -1,0 +1,130 @@
+//! The OpenAPI document of what is served, made from the list of routes and the handlers' types.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    endpoint::Described,
+    routes::{ServedRoute, served_routes},
+};
+
+/// The document: OpenAPI 3.1, paths with a slash at their end, as dbt's documents have them.
+#[must_use]
+pub fn openapi() -> Value {
+    let routes = served_routes();
+    let mut common = Described::default();
+    let failure = json!({
+        "type": "object",
+        "properties": {
+            "status": common.reference::<wire::Status>(),
+            "data": { "oneOf": [{ "type": "null" }, common.reference::<wire::Reasons>()] },
+        },
+        "required": ["status", "data"],
+    });
+    let mut schemas = common.schemas;
+    schemas.insert("Failure".to_owned(), failure);
+    let mut paths = Map::new();
+    for route in &routes {
+        schemas.extend(route.described.schemas.clone());
+        let item = paths.entry(documented_path(route.path)).or_insert_with(|| json!({}));
+        if let Some(item) = item.as_object_mut() {
+            item.insert(route.method.as_str().to_lowercase(), operation(route));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Narrowgate Admin API",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Apache-2.0 OR MIT", "identifier": "Apache-2.0 OR MIT" },
+        },
+        "security": [{ "token": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+        },
+    })
+}
+
+/// A path as the document shows it: wildcards as plain parameters.
+fn documented_path(path: &str) -> String {
+    let path = path.replace("{*", "{");
+    if path.ends_with("{remainder}") { path } else { format!("{path}/") }
+}
+
+fn operation(route: &ServedRoute) -> Value {
+    let (status, content) = route.described.answer.clone().unwrap_or((200, json!({})));
+    let mut responses = Map::new();
+    responses.insert(status.to_string(), json!({ "description": "done", "content": content }));
+    for (status, description) in failures(route) {
+        let schema = json!({ "$ref": "#/components/schemas/Failure" });
+        responses.insert(
+            status.to_owned(),
+            json!({
+                "description": description,
+                "content": { "application/json": { "schema": schema } },
+            }),
+        );
+    }
+    let mut operation = json!({
+        "operationId": operation_id(route),
+        "summary": route.name,
+        "description": format!("Needs {}.", route.action),
+        "parameters": parameters(route),
+        "responses": responses,
+    });
+    if let (Some(body), Some(operation)) = (&route.described.body, operation.as_object_mut()) {
+        operation.insert("requestBody".to_owned(), json!({ "required": true, "content": body }));
+    }
+    operation
+}
+
+fn failures(route: &ServedRoute) -> Vec<(&'static str, &'static str)> {
+    let mut failures = vec![
+        ("400", "a parameter, a field or the way the token was presented is wrong"),
+        ("401", "no valid token"),
+        ("403", "the token's grants do not hold the action"),
+        ("404", "no such object within the token's reach"),
+    ];
+    if route.method != axum::http::Method::GET {
+        failures.push(("409", "the state of things does not allow it"));
+    }
+    if route.described.body.is_some() {
+        failures.push(("413", "the body is larger than 1 MiB"));
+        failures.push(("415", "the body is not application/json"));
+    }
+    failures.push(("503", "the store is not available"));
+    failures
+}
+
+/// `v3_list_service_tokens`; methods that share a name differ by theirs.
+fn operation_id(route: &ServedRoute) -> String {
+    let version = route.path.split('/').nth(2).unwrap_or_default();
+    let method = route.method.as_str().to_lowercase();
+    let name = route.name.to_lowercase().replace(' ', "_");
+    format!("{version}_{name}_{method}")
+}
+
+fn parameters(route: &ServedRoute) -> Vec<Value> {
+    let in_path = route.path.split('/').filter_map(|part| {
+        let name = part.strip_prefix('{')?.strip_suffix('}')?;
+        let schema = match name.strip_prefix('*') {
+            Some(_) => json!({ "type": "string" }),
+            None => json!({ "type": "integer", "format": "int64", "minimum": 1 }),
+        };
+        let name = name.trim_start_matches('*');
+        Some(json!({ "name": name, "in": "path", "required": true, "schema": schema }))
+    });
+    let list = [
+        ("limit", json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 100 })),
+        ("offset", json!({ "type": "integer", "minimum": 0, "default": 0 })),
+        ("order_by", json!({ "type": "string", "default": "id" })),
+        ("state", json!({ "type": "string", "enum": ["1", "2", "active", "deleted", "all"] })),
+        ("include_related", json!({ "type": "string" })),
+    ];
+    let in_query = list
+        .into_iter()
+        .filter(|_| route.described.lists)
+        .map(|(name, schema)| json!({ "name": name, "in": "query", "schema": schema }));
+    in_path.chain(in_query).collect()
+}

@@ -1,0 +1,121 @@
+//! The listening server.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{ServiceExt, extract::Request};
+use store::Store;
+use tokio::{net::TcpListener, time::MissedTickBehavior};
+use tower::Layer as _;
+use tower_http::normalize_path::NormalizePathLayer;
+
+use crate::router;
+
+/// How often last-used times are written down.
+const FLUSH_EVERY: Duration = Duration::from_secs(10);
+/// How long requests in flight may take once the server is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How the server is reached.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What links begin with; the address itself unless given.
+    pub public_url: Option<String>,
+}
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        reason: std::io::Error,
+    },
+    /// It stopped by a failure.
+    #[error("the server stopped: {0}")]
+    Stopped(std::io::Error),
+}
+
+/// A server that is bound to its address.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    public_url: String,
+    store: Store,
+}
+
+impl Server {
+    /// Binds the address; requests wait until [`Server::run`].
+    ///
+    /// # Errors
+    /// [`ServerError::Listen`] if the address is taken or not this machine's.
+    pub async fn bind(store: Store, config: ServerConfig) -> Result<Self, ServerError> {
+        let listen = |reason| ServerError::Listen { address: config.listen, reason };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let public_url = config.public_url.unwrap_or_else(|| format!("http://{address}"));
+        Ok(Self { listener, address, public_url, store })
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What links begin with.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
+    /// Answers until `shutdown` is over, then finishes what is in flight, for at most 10 s.
+    ///
+    /// # Errors
+    /// [`ServerError::Stopped`].
+    pub async fn run(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServerError> {
+        let (told, mut tell) = tokio::sync::watch::channel(false);
+        let router = router(self.store.clone(), &self.public_url);
+        // Every path answers with a slash at its end and without, and never by a redirect, which
+        // would turn a client's POST into a GET (contract, section 1).
+        let service = NormalizePathLayer::trim_trailing_slash().layer(router);
+        let service =
+            ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
+        let flush = tokio::spawn(flush_last_used(self.store.clone()));
+        let serving = axum::serve(self.listener, service).with_graceful_shutdown(async move {
+            shutdown.await;
+            let _ = told.send(true);
+        });
+        let late = async {
+            let _ = tell.wait_for(|told| *told).await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let ended = tokio::select! {
+            ended = serving.into_future() => ended,
+            () = late => Ok(()),
+        };
+        flush.abort();
+        if let Err(error) = self.store.flush_last_used().await {
+            tracing::warn!(%error, "last-used times were not written down");
+        }
+        ended.map_err(ServerError::Stopped)
+    }
+}
+
+async fn flush_last_used(store: Store) {
+    let mut tick = tokio::time::interval(FLUSH_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if let Err(error) = store.flush_last_used().await {
+            tracing::warn!(%error, "last-used times wait for the next turn");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The router against the catalogue. SECURITY line 15.
+//!
+//! What is expected is computed from `catalogue.toml` and `operations.toml` as plain tables, by
+//! none of the code under test.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use reqwest::Method;
+use serde_json::json;
+use testkit::{TestAnswer, TestApp};
+
+const CATALOGUE: &str = include_str!("../../domain/src/authz/catalogue.toml");
+
+/// Operations of ours, which dbt's documents and clients do not have: method, path, action.
+const ADDITIONS: &[(&str, &str, &str)] =
+    &[("POST", "/api/v3/accounts/{account_id}/check", "read on identity")];
+
+/// Set → the actions that it holds, as `read on jobs`.
+fn sets() -> BTreeMap<String, (bool, BTreeSet<String>)> {
+    let catalogue: toml::Table = CATALOGUE.parse().unwrap();
+    let faces: BTreeMap<_, _> = catalogue["resource"]
+        .as_table()
+        .unwrap()
+        .iter()
+        .map(|(key, row)| (key.clone(), row.get("face").is_none()))
+        .collect();
+    let list = |row: &toml::Value, key: &str| -> Vec<String> {
+        let names = row.get(key).and_then(toml::Value::as_array).cloned().unwrap_or_default();
+        names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    catalogue["permission_set"]
+        .as_table()
+        .unwrap()
+        .iter()
+        .filter(|(_, row)| list(row, "plans").contains(&"enterprise".to_owned()))
+        .map(|(key, row)| {
+            let own = list(row, "own_only");
+            let (write, read) = (list(row, "write"), list(row, "read"));
+            let mut holds: BTreeSet<_> = write
+                .iter()
+                .filter(|kind| !own.contains(kind))
+                .map(|kind| format!("write on {kind}"))
+                .chain(write.iter().chain(&read).map(|kind| format!("read on {kind}")))
+                .collect();
+            if write.iter().chain(&read).any(|kind| faces[kind]) {
+                holds.insert("read on account_record".to_owned());
+            }
+            holds.insert("read on identity".to_owned());
+            (key.clone(), (row["level"].as_str() == Some("account"), holds))
+        })
+        .collect()
+}
+
+/// Method, path, action of everything that wants a token.
+fn operations() -> Vec<(String, String, String)> {
+    let served = server::served_routes()
+        .into_iter()
+        .map(|route| (route.method.to_string(), route.path.to_owned(), route.action.to_string()));
+    let documented = server::documented_operations().iter().map(|operation| {
+        let action = format!("{} on {}", operation.access.key(), operation.resource);
+        (operation.method.clone(), operation.path.clone(), action)
+    });
+    let mut all: Vec<_> = served.chain(documented).collect();
+    all.sort();
+    all.dedup_by(|a, b| (&a.0, &a.1) == (&b.0, &b.1));
+    all
+}
+
+#[test]
+fn every_served_route_needs_what_the_list_of_operations_says() {
+    // Two routes need less than the documents' operation: what any caller may read of its own
+    // account, by the decision in ARCHITECTURE.md.
+    let decided = [("GET", "/api/v2/accounts/{account_id}", "read on account_record")];
+    for route in server::served_routes() {
+        let (method, action) = (route.method.to_string(), route.action.to_string());
+        let documented = server::documented_operations()
+            .iter()
+            .find(|operation| operation.path == route.path && operation.method == method)
+            .map(|operation| format!("{} on {}", operation.access.key(), operation.resource));
+        let ours = ADDITIONS
+            .iter()
+            .chain(&decided)
+            .find(|(m, path, _)| *m == method && *path == route.path)
+            .map(|(.., action)| (*action).to_owned());
+        assert_eq!(Some(action), ours.or(documented), "{method} {}", route.path);
+    }
+}
+
+#[tokio::test]
+async fn every_operation_answers_every_permission_set_as_the_catalogue_says() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let rival = app.account("rival").await;
+    let project = acme.project("sales").await;
+    let operations = operations();
+    let decided = "/api/v2/accounts/{account_id}";
+    let mut asked = 0;
+    for (set, (account_level, holds)) in sets() {
+        let token = acme.service_token().named(&set);
+        let token = if account_level {
+            token.grant_everywhere(&set).create().await
+        } else {
+            token.grant(&set, &project).create().await
+        };
+        for (method, path, action) in &operations {
+            let action =
+                if method == "GET" && path == decided { "read on account_record" } else { action };
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            // Objects that are not there: nothing is changed, and a permit shows as a 404.
+            let own = concrete(path, acme.id.get());
+            let answer = TestAnswer::of(token.request(method.clone(), &own)).await;
+            let refused = answer.status() == 403;
+            assert_eq!(
+                refused,
+                !holds.contains(action),
+                "{set}: {method} {own}: {}",
+                answer.text()
+            );
+            assert!(answer.status() != 401 && answer.status() != 500, "{set}: {method} {own}");
+            asked += 1;
+            if path.contains("{account_id}") {
+                let theirs = concrete(path, rival.id.get());
+                let answer = TestAnswer::of(token.request(method.clone(), &theirs)).await;
+                assert_eq!(answer.status(), 404, "{set}: {method} {theirs}");
+                asked += 1;
+            }
+        }
+    }
+    for (method, path, _) in &operations {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let own = concrete(path, acme.id.get());
+        let answer = TestAnswer::of(app.anonymous().request(method.clone(), &own)).await;
+        assert_eq!(answer.status(), 401, "{method} {own}");
+        asked += 1;
+    }
+    println!("{asked} requests, {} operations", operations.len());
+    assert!(asked > 10_000);
+}
+
+fn concrete(path: &str, account: i64) -> String {
+    path.split('/')
+        .map(|part| match part {
+            "{account_id}" => account.to_string(),
+            "{*remainder}" => "manifest.json".to_owned(),
+            _ if part.starts_with('{') => "999999999".to_owned(),
+            _ => part.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+#[tokio::test]
+async fn what_is_public_stands_in_public_routes_txt() {
+    let app = TestApp::new().await;
+    let listed: BTreeSet<_> = include_str!("../public-routes.txt").lines().collect();
+    let public = server::public_routes();
+    assert_eq!(listed, public.iter().map(String::as_str).collect());
+    for route in &public {
+        let (_, path) = route.split_once(' ').unwrap();
+        assert_eq!(app.anonymous().get(path).await.status(), 200, "{route}");
+    }
+}
+
+#[test]
+fn what_is_not_built_yet_stands_in_unimplemented_operations_txt() {
+    let served: BTreeSet<_> = server::served_routes()
+        .into_iter()
+        .map(|route| (route.method.to_string(), route.path.to_owned()))
+        .collect();
+    let missing: Vec<_> = server::documented_operations()
+        .iter()
+        .filter(|operation| !served.contains(&(operation.method.clone(), operation.path.clone())))
+        .map(|operation| format!("{} {} ({})", operation.method, operation.path, operation.name))
+        .collect();
+    golden("../../../unimplemented-operations.txt", &(missing.join("\n") + "\n"));
+}
+
+/// Compares with a file, or writes it where `NARROWGATE_BLESS` is set.
+fn golden(file: &str, text: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
+    if std::env::var_os("NARROWGATE_BLESS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        there == text,
+        "{} differs: run with NARROWGATE_BLESS=1 and read the diff",
+        path.display()
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_built_says_so_by_name_after_authorisation() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let path = acme.v3("/groups/");
+    let answer = acme.admin.get(&path).await;
+    assert_eq!(answer.status(), 501);
+    assert_eq!(answer.json()["status"]["user_message"], "`List Groups` is not implemented");
+    let narrow = acme.service_token().grant_everywhere("job_runner").create().await;
+    assert_eq!(narrow.get(&path).await.status(), 403);
+    assert_eq!(app.anonymous().get(&path).await.status(), 401);
+    assert_eq!(app.anonymous().post("/api/v3/nowhere/", json!({})).await.status(), 404);
+}
+
+#[tokio::test]
+async fn the_openapi_document_names_every_served_route_and_every_schema_that_it_uses() {
+    let app = TestApp::new().await;
+    let document = app.anonymous().get("/api/openapi.json").await.json();
+    let text = document.to_string();
+    for route in server::served_routes() {
+        let path = route.path.replace("{*", "{");
+        let path = if path.ends_with("{remainder}") { path } else { format!("{path}/") };
+        let method = route.method.as_str().to_lowercase();
+        let operation = &document["paths"][&path][&method];
+        assert_eq!(operation["summary"], route.name, "{method} {path}");
+    }
+    for reference in text.split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
+    }
+}

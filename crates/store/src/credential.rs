@@ -1,0 +1,254 @@
+//! Secret → principal: one of the files without permits.
+
+use std::{collections::HashMap, sync::Arc};
+
+use domain::{
+    AccountId, AccountPlan, PersonalTokenId, ServiceTokenId, Timestamp, UserId,
+    authz::{AccountTerms, Credential, Grant, Principal, SystemTask},
+    secret::{TokenKind, TokenSecret},
+};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait as _, EntityTrait as _, FromQueryResult, JoinType,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, RelationTrait as _,
+    sea_query::{Expr, ExprTrait as _, IntoCondition as _},
+};
+
+use crate::{
+    Keyring, Store, StoreError,
+    db::lock,
+    dialect,
+    entities::{
+        account, group_member, group_permission, maybe_time, membership, personal_token,
+        service_token,
+        service_token_permission::{self, grant},
+    },
+};
+
+/// A service token's row, beside one of its permission rows.
+#[derive(FromQueryResult)]
+struct ServiceRow {
+    id: i64,
+    revision: i64,
+    expires_at: Option<i64>,
+    account_id: i64,
+    plan: String,
+    tokens_may_mint: bool,
+    permission_set: Option<String>,
+    project_id: Option<i64>,
+    categories: Option<String>,
+}
+
+/// A personal token's row, beside one permission row of one of its user's groups.
+#[derive(FromQueryResult)]
+struct PersonalRow {
+    id: i64,
+    user_id: i64,
+    license: String,
+    revision: i64,
+    account_id: i64,
+    plan: String,
+    tokens_may_mint: bool,
+    permission_set: Option<String>,
+    project_id: Option<i64>,
+    categories: Option<String>,
+}
+
+impl Store {
+    /// Who the secret belongs to, with what it holds now, in one statement; `None` if it is
+    /// unknown, expired, revoked or imported, or its account or user is gone.
+    ///
+    /// Notes the use in memory; [`Store::flush_last_used`] writes it down.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn authenticate(
+        &self,
+        secret: &TokenSecret,
+    ) -> Result<Option<Arc<Principal>>, StoreError> {
+        let now = self.clock().now();
+        let principal = match secret.kind() {
+            TokenKind::Service => self.service_principal(secret, now).await?,
+            TokenKind::Personal => self.personal_principal(secret).await?,
+        };
+        let Some(principal) = principal else { return Ok(None) };
+        match principal.credential() {
+            Credential::ServiceToken { id, .. } => note(&self.last_used().service, id.get(), now),
+            Credential::PersonalToken { id, .. } => note(&self.last_used().personal, id.get(), now),
+            Credential::Process => {}
+        }
+        Ok(Some(Arc::new(principal)))
+    }
+
+    async fn service_principal(
+        &self,
+        secret: &TokenSecret,
+        now: Timestamp,
+    ) -> Result<Option<Principal>, StoreError> {
+        use service_token::{Column, Entity, Relation};
+        use service_token_permission as permission;
+
+        let rows: Vec<ServiceRow> = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::Revision, Column::ExpiresAt, Column::AccountId])
+            .columns([account::Column::Plan, account::Column::TokensMayMint])
+            .columns([
+                permission::Column::PermissionSet,
+                permission::Column::ProjectId,
+                permission::Column::Categories,
+            ])
+            .join(JoinType::InnerJoin, Relation::Account.def())
+            .join(JoinType::LeftJoin, Relation::Permission.def())
+            .filter(digest_of(self.keyring(), secret, Column::DigestKeyId, Column::Digest))
+            .filter(Column::State.eq(service_token::ACTIVE))
+            .order_by_asc(permission::Column::Id)
+            .into_model()
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+
+        let Some(first) = rows.first() else { return Ok(None) };
+        if maybe_time(first.expires_at)?.is_some_and(|end| end <= now) {
+            return Ok(None);
+        }
+        let id = ServiceTokenId::new(first.id).map_err(StoreError::corrupt)?;
+        let terms = terms(first.account_id, &first.plan, first.tokens_may_mint)?;
+        let revision = first.revision;
+        let grants = grants(rows.iter().map(|row| {
+            (row.permission_set.as_deref(), row.project_id, row.categories.as_deref())
+        }))?;
+        Ok(Some(Principal::service_token(id, revision, terms, grants)))
+    }
+
+    async fn personal_principal(
+        &self,
+        secret: &TokenSecret,
+    ) -> Result<Option<Principal>, StoreError> {
+        use personal_token::{Column, Entity, Relation};
+
+        // A user's groups in other accounts give nothing here.
+        let of_this_account = group_member::Relation::Permissions.def().on_condition(|_, right| {
+            Expr::col((right, group_permission::Column::AccountId))
+                .equals((Entity, Column::AccountId))
+                .into_condition()
+        });
+        let rows: Vec<PersonalRow> = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::UserId, Column::AccountId])
+            .columns([membership::Column::License, membership::Column::Revision])
+            .columns([account::Column::Plan, account::Column::TokensMayMint])
+            .columns([
+                group_permission::Column::PermissionSet,
+                group_permission::Column::ProjectId,
+                group_permission::Column::Categories,
+            ])
+            .join(JoinType::InnerJoin, Relation::Membership.def())
+            .join(JoinType::InnerJoin, Relation::Account.def())
+            .join(JoinType::LeftJoin, Relation::InGroups.def())
+            .join(JoinType::LeftJoin, of_this_account)
+            .filter(digest_of(self.keyring(), secret, Column::DigestKeyId, Column::Digest))
+            .filter(Column::RevokedAt.is_null())
+            .order_by_asc(group_permission::Column::Id)
+            .into_model()
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+
+        let Some(first) = rows.first() else { return Ok(None) };
+        let id = PersonalTokenId::new(first.id).map_err(StoreError::corrupt)?;
+        let user = UserId::new(first.user_id).map_err(StoreError::corrupt)?;
+        let license = first.license.parse().map_err(StoreError::corrupt)?;
+        let terms = terms(first.account_id, &first.plan, first.tokens_may_mint)?;
+        let credential = Credential::PersonalToken { id, revision: first.revision };
+        let grants = grants(rows.iter().map(|row| {
+            (row.permission_set.as_deref(), row.project_id, row.categories.as_deref())
+        }))?;
+        Ok(Some(Principal::user(user, credential, terms, license, grants)))
+    }
+
+    /// One principal for each account, for one of Narrowgate's own tasks.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn system_principals(
+        &self,
+        task: SystemTask,
+    ) -> Result<Vec<Arc<Principal>>, StoreError> {
+        let accounts = account::Entity::find()
+            .order_by_asc(account::Column::Id)
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        accounts
+            .into_iter()
+            .map(|row| Ok(Arc::new(Principal::system(task, row.into_domain()?.terms()))))
+            .collect()
+    }
+
+    /// Writes down when tokens were last used, in one statement for each kind of token; never
+    /// moves a time back. The server calls it every 10 s.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; what was noted is kept for the next time.
+    pub async fn flush_last_used(&self) -> Result<(), StoreError> {
+        let noted = self.last_used();
+        let service = std::mem::take(&mut *lock(&noted.service));
+        let personal = std::mem::take(&mut *lock(&noted.personal));
+        if service.is_empty() && personal.is_empty() {
+            return Ok(());
+        }
+        let written = self.write_last_used(&service, &personal).await;
+        if written.is_err() {
+            service.into_iter().for_each(|(id, at)| note(&noted.service, id, at));
+            personal.into_iter().for_each(|(id, at)| note(&noted.personal, id, at));
+        }
+        written
+    }
+
+    async fn write_last_used(
+        &self,
+        service: &HashMap<i64, Timestamp>,
+        personal: &HashMap<i64, Timestamp>,
+    ) -> Result<(), StoreError> {
+        let (_turn, db) = self.write().await?;
+        for (table, used) in [("service_tokens", service), ("personal_tokens", personal)] {
+            if !used.is_empty() {
+                let used: Vec<_> = used.iter().map(|(id, at)| (*id, at.micros())).collect();
+                db.execute_raw(dialect::touch(table, &used)).await.map_err(StoreError::db)?;
+            }
+        }
+        db.commit().await.map_err(StoreError::db)
+    }
+}
+
+/// Notes a use; an earlier one never takes the place of a later.
+fn note(used: &std::sync::Mutex<HashMap<i64, Timestamp>>, id: i64, at: Timestamp) {
+    lock(used).entry(id).and_modify(|noted| *noted = at.max(*noted)).or_insert(at);
+}
+
+/// The condition that a row holds the secret's digest under one of the keys.
+fn digest_of<C: ColumnTrait>(
+    keyring: &Keyring,
+    secret: &TokenSecret,
+    key_id: C,
+    digest: C,
+) -> Condition {
+    keyring.digest_keys().fold(Condition::any(), |any, key| {
+        let digest = digest.eq(secret.digest(key).as_bytes().to_vec());
+        any.add(digest.and(key_id.eq(i64::from(key.id()))))
+    })
+}
+
+fn terms(account: i64, plan: &str, tokens_may_mint: bool) -> Result<AccountTerms, StoreError> {
+    let id = AccountId::new(account).map_err(StoreError::corrupt)?;
+    Ok(AccountTerms { id, plan: AccountPlan::new(plan).tier(), tokens_may_mint })
+}
+
+/// The grants of joined rows; a row without one is what a left join gives where there is none.
+fn grants<'a>(
+    rows: impl Iterator<Item = (Option<&'a str>, Option<i64>, Option<&'a str>)>,
+) -> Result<Vec<Grant>, StoreError> {
+    rows.filter_map(|(set, project, categories)| {
+        set.map(|set| grant(set, project, categories.unwrap_or_default()))
+    })
+    .collect()
+}

@@ -1,0 +1,264 @@
+//! The data folder and the database in it.
+
+use std::{
+    collections::HashMap,
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use domain::Timestamp;
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction,
+    TransactionTrait as _,
+};
+use tokio::sync::{Mutex as Turnstile, Notify, OwnedMutexGuard};
+
+use crate::{Clock, Keyring, StoreError, dialect, migrations};
+
+/// The folder that holds everything a server keeps, and the places in it.
+#[derive(Debug, Clone)]
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Names the folder; nothing is looked up.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+    /// The SQLite database.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.0.join("narrowgate.db")
+    }
+    /// The keyring, unless the environment names another (`NARROWGATE_KEYRING`).
+    #[must_use]
+    pub fn keyring(&self) -> PathBuf {
+        self.0.join("keyring.json")
+    }
+    /// Artifacts of runs.
+    #[must_use]
+    pub fn artifacts(&self) -> PathBuf {
+        self.0.join("artifacts")
+    }
+    /// DuckDB databases, one folder an account.
+    #[must_use]
+    pub fn warehouses(&self) -> PathBuf {
+        self.0.join("warehouses")
+    }
+    /// Working copies of runs; each is removed when its run ends.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.0.join("work")
+    }
+}
+
+/// Everything that is kept. Cheap to clone; one for a process.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: DataDir,
+    keyring: Keyring,
+    clock: Clock,
+    /// One connection: SQLite has one writer at a time.
+    writer: DatabaseConnection,
+    /// Writers of this process pass one by one, in the order in which they came.
+    turnstile: Arc<Turnstile<()>>,
+    readers: DatabaseConnection,
+    statements: Arc<AtomicU64>,
+    appended: Notify,
+    last_used: LastUsed,
+    serving: Mutex<Option<File>>,
+}
+
+/// When tokens were used, as far as it is not written down yet: id → time.
+#[derive(Default)]
+pub(crate) struct LastUsed {
+    pub service: Mutex<HashMap<i64, Timestamp>>,
+    pub personal: Mutex<HashMap<i64, Timestamp>>,
+}
+
+impl Store {
+    /// Opens the data folder (made if it is missing, 0700) and brings its database up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the folder cannot be used (the message names it and why);
+    /// [`StoreError::Newer`].
+    pub async fn open(dir: &DataDir, keyring: Keyring, clock: Clock) -> Result<Self, StoreError> {
+        dir.prepare()?;
+        let statements = Arc::new(AtomicU64::new(0));
+        let database = dir.database();
+        let writer = connect(dialect::writer(&database), &statements).await;
+        let writer = writer.map_err(|err| dir.unusable(&err))?;
+        let tx = writer.begin_with_options(dialect::write_mode()).await.map_err(StoreError::db)?;
+        migrations::migrate(&tx).await?;
+        tx.commit().await.map_err(StoreError::db)?;
+        let readers = connect(dialect::readers(&database), &statements).await;
+        let readers = readers.map_err(|err| dir.unusable(&err))?;
+        let inner = Inner {
+            dir: dir.clone(),
+            keyring,
+            clock,
+            writer,
+            turnstile: Arc::default(),
+            readers,
+            statements,
+            appended: Notify::new(),
+            last_used: LastUsed::default(),
+            serving: Mutex::new(None),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Makes this process the one that serves the folder, until it ends. Commands that only look
+    /// or add (`init`, `audit verify`) need not be alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if another process serves it.
+    pub fn lock_for_serving(&self) -> Result<(), StoreError> {
+        let dir = &self.inner.dir;
+        let file = private_file(&dir.0.join("serve.lock")).map_err(|err| dir.unusable(&err))?;
+        file.try_lock().map_err(|err| match err {
+            TryLockError::WouldBlock => dir.unusable("another server is running on it"),
+            TryLockError::Error(err) => dir.unusable(err),
+        })?;
+        *lock(&self.inner.serving) = Some(file);
+        Ok(())
+    }
+
+    /// The clock that it stamps rows with.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data_dir(&self) -> &DataDir {
+        &self.inner.dir
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.inner.readers.execute_unprepared("SELECT 1").await.map_err(StoreError::db)?;
+        Ok(())
+    }
+
+    /// Ends well: last-used times are flushed and the log is folded into the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.flush_last_used().await?;
+        let _turn = Arc::clone(&self.inner.turnstile).lock_owned().await;
+        self.inner.readers.close_by_ref().await.map_err(StoreError::db)?;
+        let writer = &self.inner.writer;
+        writer.execute_unprepared(dialect::CHECKPOINT).await.map_err(StoreError::db)?;
+        writer.close_by_ref().await.map_err(StoreError::db)
+    }
+
+    /// How many statements this store has sent to the database (for tests and metrics).
+    #[must_use]
+    pub fn statements(&self) -> u64 {
+        self.inner.statements.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.inner.keyring
+    }
+
+    /// What reads outside of a transaction are sent with; it refuses to write.
+    pub(crate) fn reader(&self) -> &DatabaseConnection {
+        &self.inner.readers
+    }
+
+    pub(crate) fn last_used(&self) -> &LastUsed {
+        &self.inner.last_used
+    }
+
+    /// Waits for its turn and begins to write.
+    pub(crate) async fn write(
+        &self,
+    ) -> Result<(OwnedMutexGuard<()>, DatabaseTransaction), StoreError> {
+        let turn = Arc::clone(&self.inner.turnstile).lock_owned().await;
+        let tx = self.inner.writer.begin_with_options(dialect::write_mode()).await;
+        Ok((turn, tx.map_err(StoreError::db)?))
+    }
+
+    /// Wakes those that wait for events.
+    pub(crate) fn announce(&self) {
+        self.inner.appended.notify_waiters();
+    }
+
+    pub(crate) fn appended(&self) -> &Notify {
+        &self.inner.appended
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.inner.dir.0.display())
+    }
+}
+
+impl DataDir {
+    /// Makes the folder and the places in it, for their owner alone.
+    fn prepare(&self) -> Result<(), StoreError> {
+        for folder in [self.0.clone(), self.artifacts(), self.warehouses(), self.work()] {
+            private_folder(&folder).map_err(|err| self.unusable(err))?;
+        }
+        // SQLite gives its log the mode of the database.
+        private_file(&self.database()).map_err(|err| self.unusable(err))?;
+        Ok(())
+    }
+
+    fn unusable(&self, reason: impl std::fmt::Display) -> StoreError {
+        StoreError::Unavailable(format!(
+            "data folder `{}` cannot be used: {reason}",
+            self.0.display()
+        ))
+    }
+}
+
+/// Makes a folder and those above it, 0700; one that is there stays as it is.
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Opens a file for writing, made 0600 if it is missing.
+fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// A lock's content, also if a thread died holding it: what is in it is whole at all times.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+async fn connect(
+    options: ConnectOptions,
+    statements: &Arc<AtomicU64>,
+) -> Result<DatabaseConnection, sea_orm::DbErr> {
+    let mut connection = Database::connect(options).await?;
+    let statements = Arc::clone(statements);
+    connection.set_metric_callback(move |_| {
+        statements.fetch_add(1, Ordering::Relaxed);
+    });
+    Ok(connection)
+}

@@ -1,0 +1,79 @@
+//! What truly differs between the databases. This build speaks SQLite.
+//!
+//! On PostgreSQL `write_mode` would say nothing, the append to `events` hold a transaction-level
+//! advisory lock, `contains` be `ILIKE`, and `touch` unnest two arrays.
+
+use std::path::Path;
+
+use sea_orm::{
+    ColumnTrait, ConnectOptions, DbBackend, SqliteTransactionMode, Statement, TransactionOptions,
+    sea_query::{ExprTrait as _, LikeExpr, SimpleExpr},
+    sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
+};
+
+/// How long a writer of another process is waited for.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// The one connection that writes.
+pub(crate) fn writer(database: &Path) -> ConnectOptions {
+    options(database, 1, false)
+}
+
+/// The connections that read beside it; they refuse to write.
+pub(crate) fn readers(database: &Path) -> ConnectOptions {
+    let cores = std::thread::available_parallelism().map_or(4, std::num::NonZero::get);
+    options(database, u32::try_from(cores.clamp(2, 16)).unwrap_or(4), true)
+}
+
+fn options(database: &Path, connections: u32, only_reads: bool) -> ConnectOptions {
+    let database = database.to_owned();
+    let mut options = ConnectOptions::new("sqlite:");
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(BUSY)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A connection to a file does not go stale; asking it would be a statement more.
+        .test_before_acquire(false)
+        // Values of statements are never to be in a log.
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite
+                .filename(&database)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(BUSY)
+                .pragma("query_only", if only_reads { "on" } else { "off" })
+        });
+    options
+}
+
+/// How a transaction that writes begins: it takes the write lock at once, so that what it reads
+/// stays true until it commits.
+pub(crate) fn write_mode() -> TransactionOptions {
+    let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+    TransactionOptions { sqlite_transaction_mode, ..TransactionOptions::default() }
+}
+
+/// Whether the column contains the text, without regard to the case of A to Z.
+pub(crate) fn contains(column: impl ColumnTrait, text: &str) -> SimpleExpr {
+    let escaped = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
+    column.into_expr().like(LikeExpr::new(format!("%{escaped}%")).escape('\\'))
+}
+
+/// Folds the log into the database file.
+pub(crate) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+/// Moves last-used times of a table forward, many rows at once.
+pub(crate) fn touch(table: &'static str, used: &[(i64, i64)]) -> Statement {
+    let sql = format!(
+        "UPDATE {table} SET last_used = max(coalesce(last_used, 0), used.at) \
+         FROM (SELECT value ->> 0 AS id, value ->> 1 AS at FROM json_each(?)) AS used \
+         WHERE {table}.id = used.id"
+    );
+    let pairs = serde_json::json!(used).to_string();
+    Statement::from_sql_and_values(DbBackend::Sqlite, sql, [pairs.into()])
+}

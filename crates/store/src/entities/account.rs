@@ -1,0 +1,43 @@
+//! The table `accounts`.
+
+use domain::{AccountId, AccountPlan, Name, account::Account};
+use sea_orm::entity::prelude::*;
+
+use super::time;
+use crate::StoreError;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "accounts")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub name: String,
+    pub plan: String,
+    #[sea_orm(unique)]
+    pub identifier: String,
+    pub run_slots: i32,
+    pub tokens_may_mint: bool,
+    pub created_at: i64,
+    pub updated_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// What it means.
+    pub(crate) fn into_domain(self) -> Result<Account, StoreError> {
+        Ok(Account {
+            id: AccountId::new(self.id).map_err(StoreError::corrupt)?,
+            name: Name::parse(self.name).map_err(StoreError::corrupt)?,
+            plan: AccountPlan::new(self.plan),
+            identifier: self.identifier,
+            run_slots: u32::try_from(self.run_slots).map_err(StoreError::corrupt)?,
+            tokens_may_mint: self.tokens_may_mint,
+            created_at: time(self.created_at)?,
+            updated_at: time(self.updated_at)?,
+        })
+    }
+}

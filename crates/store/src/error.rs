@@ -1,0 +1,64 @@
+//! What can go wrong below the faces.
+
+use domain::authz::{Denied, Exceeds, NotOffered};
+use sea_orm::DbErr;
+
+/// Why a store function did not do what it was asked. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No such object within the permit's account and scope.
+    #[error("not found")]
+    NotFound,
+    /// The object is there, and the permit does not cover it.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The credential was revoked, or its rights changed, since the request was authenticated.
+    #[error("the credential changed while the request was under way")]
+    CredentialChanged,
+    /// A field's value cannot be: such as an id of another project.
+    #[error("`{field}` {message}")]
+    Invalid {
+        /// The field's name on the wire.
+        field: &'static str,
+        /// What would be right.
+        message: String,
+    },
+    /// The maker does not hold what it would hand out.
+    #[error(transparent)]
+    Exceeds(#[from] Exceeds),
+    /// The account's plan does not offer the permission set.
+    #[error(transparent)]
+    NotOffered(#[from] NotOffered),
+    /// The state of things does not allow it: such as a run that has ended.
+    #[error("{0}")]
+    Conflict(String),
+    /// The database or the file system cannot be used now.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The database is of a newer version of Narrowgate.
+    #[error("the database is of a newer version of Narrowgate ({found}; this build knows {known})")]
+    Newer {
+        /// The newest migration in the database.
+        found: String,
+        /// The newest migration of this build.
+        known: String,
+    },
+    /// What is stored cannot be what was stored.
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+}
+
+impl StoreError {
+    /// What a failure of the database means.
+    pub(crate) fn db(error: DbErr) -> Self {
+        match error {
+            DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. } => Self::corrupt(error),
+            _ => Self::Unavailable(error.to_string()),
+        }
+    }
+
+    /// What is stored does not read back as what it has to be.
+    pub(crate) fn corrupt(error: impl std::fmt::Display) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}

@@ -1,0 +1,222 @@
+//! Lists: one piece of code reads any collection by a [`ListQuery`].
+//!
+//! A collection says what its fields are called on the wire, in which column each stands, and
+//! which rows count as active; the rest is here.
+
+use domain::{
+    Timestamp,
+    authz::Scope,
+    list::{Filter, ListQuery, Paged, StateFilter, Test},
+};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, Order, PaginatorTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, Select, Value,
+    sea_query::{ExprTrait as _, SimpleExpr},
+};
+
+use crate::{Store, StoreError, dialect};
+
+/// What can be asked of a collection.
+pub(crate) struct Collection<C: 'static> {
+    /// The column that ties go by; `id` and `pk` on the wire.
+    pub id: C,
+    /// The other fields that can be filtered and ordered by.
+    pub fields: &'static [Field<C>],
+    /// Which rows are active.
+    pub state: State,
+}
+
+/// A field of a collection.
+pub(crate) struct Field<C> {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// Where it stands.
+    pub column: C,
+    /// How its values read.
+    pub kind: Kind,
+}
+
+/// How the values of a field read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A whole number.
+    Int,
+    /// A text.
+    Text,
+    /// A time; stored as microseconds.
+    Time,
+    /// `true` or `false`, `1` or `0`.
+    Bool,
+}
+
+/// Which rows of a collection are active.
+pub(crate) enum State {
+    /// Every one: rows of this collection are deleted for good.
+    AllActive,
+    /// Those that meet the condition; the others are deleted. The default is as given.
+    Where {
+        /// The condition of an active row.
+        active: fn() -> SimpleExpr,
+        /// What is listed when nothing is said.
+        default: StateFilter,
+    },
+}
+
+/// The most values that `x__in` takes.
+const MAX_VALUES: usize = 1_000;
+
+impl Store {
+    /// A page of `rows` as the query asks, and how many there are: two statements.
+    ///
+    /// `rows` is confined to the permit's account and scope before it comes here.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] names the field that cannot be ordered by, or whose value cannot
+    /// be read; [`StoreError::Unavailable`].
+    pub(crate) async fn page<E>(
+        &self,
+        rows: Select<E>,
+        collection: &Collection<E::Column>,
+        query: &ListQuery,
+    ) -> Result<Paged<E::Model>, StoreError>
+    where
+        E: EntityTrait,
+        E::Model: Sync,
+    {
+        let rows = rows.filter(collection.condition(query)?);
+        let total = rows.clone().count(self.reader()).await.map_err(StoreError::db)?;
+        let rows = collection
+            .ordered(rows, query)?
+            .limit(u64::from(query.limit))
+            .offset(u64::from(query.offset))
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        Ok(Paged { rows, total })
+    }
+}
+
+impl<C: ColumnTrait> Collection<C> {
+    /// The condition of state and filters together; filters on unknown fields say nothing.
+    pub(crate) fn condition(&self, query: &ListQuery) -> Result<Condition, StoreError> {
+        let mut all = Condition::all();
+        if let Some(state) = self.state.condition(query.state) {
+            all = all.add(state);
+        }
+        for filter in &query.filters {
+            if let Some(field) = self.field(&filter.field) {
+                all = all.add(field.condition(filter)?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn ordered<E>(&self, rows: Select<E>, query: &ListQuery) -> Result<Select<E>, StoreError>
+    where
+        E: EntityTrait<Column = C>,
+    {
+        let Some(order) = &query.order else { return Ok(rows.order_by_asc(self.id)) };
+        let field = self.field(&order.field).ok_or_else(|| self.unknown_order())?;
+        let direction = if order.descending { Order::Desc } else { Order::Asc };
+        Ok(rows.order_by(field.column, direction.clone()).order_by(self.id, direction))
+    }
+
+    fn field(&self, name: &str) -> Option<Field<C>> {
+        match name {
+            "id" | "pk" => Some(Field { name: "id", column: self.id, kind: Kind::Int }),
+            _ => {
+                self.fields.iter().find(|field| field.name == name).map(|field| Field { ..*field })
+            }
+        }
+    }
+
+    fn unknown_order(&self) -> StoreError {
+        let names: Vec<_> = self.fields.iter().map(|field| format!(", `{}`", field.name)).collect();
+        let message = format!("must be one of `id`{}", names.concat());
+        StoreError::Invalid { field: "order_by", message }
+    }
+}
+
+impl State {
+    fn condition(&self, asked: Option<StateFilter>) -> Option<SimpleExpr> {
+        match self {
+            Self::AllActive => {
+                (asked == Some(StateFilter::Deleted)).then(|| SimpleExpr::value(false))
+            }
+            Self::Where { active, default } => match asked.unwrap_or(*default) {
+                StateFilter::Active => Some(active()),
+                StateFilter::Deleted => Some(active().not()),
+                StateFilter::All => None,
+            },
+        }
+    }
+}
+
+impl<C: ColumnTrait> Field<C> {
+    fn condition(&self, filter: &Filter) -> Result<SimpleExpr, StoreError> {
+        match &filter.test {
+            Test::Is(value) => Ok(self.column.eq(self.value(value)?)),
+            Test::In(values) if values.len() > MAX_VALUES => {
+                Err(self.invalid(format!("takes at most {MAX_VALUES} values")))
+            }
+            Test::In(values) => {
+                let values: Vec<Value> =
+                    values.iter().map(|value| self.value(value)).collect::<Result<_, _>>()?;
+                Ok(self.column.is_in(values))
+            }
+            Test::Between(from, to) if self.kind == Kind::Time => {
+                Ok(self.column.between(from.micros(), to.micros()))
+            }
+            Test::Between(..) => Err(self.invalid("is not a time, and has no range".to_owned())),
+            Test::Contains(text) if self.kind == Kind::Text => {
+                Ok(dialect::contains(self.column, text))
+            }
+            Test::Contains(_) => Err(self.invalid("is not a text, and contains none".to_owned())),
+            Test::Above(_) if self.kind == Kind::Bool => {
+                Err(self.invalid("is yes or no, and has no order".to_owned()))
+            }
+            Test::Above(value) => Ok(self.column.gt(self.value(value)?)),
+        }
+    }
+
+    /// Reads a value by the field's kind.
+    fn value(&self, text: &str) -> Result<Value, StoreError> {
+        let must_be = |what: &str| self.invalid(format!("must be {what}, not `{}`", short(text)));
+        match self.kind {
+            Kind::Int => match text.trim().parse::<i64>() {
+                Ok(number) => Ok(number.into()),
+                Err(_) => Err(must_be("a whole number")),
+            },
+            Kind::Text => Ok(text.into()),
+            Kind::Time => match Timestamp::parse(text) {
+                Ok(time) => Ok(time.micros().into()),
+                Err(_) => Err(must_be("a time such as `2026-11-23T17:03:00+00:00`")),
+            },
+            Kind::Bool => match text {
+                "true" | "True" | "1" => Ok(true.into()),
+                "false" | "False" | "0" => Ok(false.into()),
+                _ => Err(must_be("`true` or `false`")),
+            },
+        }
+    }
+
+    fn invalid(&self, message: String) -> StoreError {
+        StoreError::Invalid { field: self.name, message }
+    }
+}
+
+/// What of a caller's text is worth repeating.
+fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(60).collect()
+}
+
+/// The condition that a row's project is in the scope; a scope that covers every project in some
+/// category of environment covers every row.
+pub(crate) fn in_scope(project: impl ColumnTrait, scope: &Scope) -> Condition {
+    if scope.everywhere().is_empty() {
+        let projects = scope.named_projects().map(|(project, _)| project.get());
+        Condition::all().add(project.is_in(projects))
+    } else {
+        Condition::all()
+    }
+}

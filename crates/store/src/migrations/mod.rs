@@ -1,0 +1,93 @@
+//! The tables, step by step. Migrations go forward only, and each is safe while the previous
+//! version still runs.
+//!
+//! Identifiers count up and are never given out again (`AUTOINCREMENT`); times are whole
+//! microseconds since 1970.
+
+mod m0001_core;
+mod m0002_nouns;
+
+use sea_orm_migration::{
+    MigrationTrait, MigratorTrait, async_trait,
+    sea_orm::DatabaseTransaction,
+    sea_query::{Alias, ColumnDef, ForeignKey, ForeignKeyCreateStatement},
+};
+
+use crate::StoreError;
+
+/// All migrations, oldest first.
+pub(crate) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_core::Migration), Box::new(m0002_nouns::Migration)]
+    }
+}
+
+/// Brings the database up to date, all or nothing.
+///
+/// # Errors
+/// [`StoreError::Newer`] if a newer build has been here.
+pub(crate) async fn migrate(db: &DatabaseTransaction) -> Result<(), StoreError> {
+    let known: Vec<String> =
+        Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    let found = Migrator::get_migration_models(db).await.map_err(StoreError::db)?;
+    if let Some(newest) = found.last().filter(|row| !known.contains(&row.version)) {
+        let (found, known) = (newest.version.clone(), known.last().cloned().unwrap_or_default());
+        return Err(StoreError::Newer { found, known });
+    }
+    if found.len() < known.len() {
+        Migrator::up(db, None).await.map_err(StoreError::db)?;
+    }
+    Ok(())
+}
+
+/// `id`: counts up; a deleted one is never given out again.
+fn id(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).big_integer().not_null().auto_increment().primary_key().take()
+}
+
+/// A whole number (an id, a time, a count).
+fn int(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).big_integer().not_null().take()
+}
+
+/// A whole number that may be missing.
+fn maybe_int(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).big_integer().null().take()
+}
+
+/// A text.
+fn text(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).text().not_null().take()
+}
+
+/// A text that may be missing.
+fn maybe_text(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).text().null().take()
+}
+
+/// Bytes.
+fn blob(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).blob().not_null().take()
+}
+
+/// Bytes that may be missing.
+fn maybe_blob(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).blob().null().take()
+}
+
+/// Yes or no.
+fn flag(name: &str) -> ColumnDef {
+    ColumnDef::new(Alias::new(name)).boolean().not_null().take()
+}
+
+/// A column that names the id of a row of another table.
+fn references(column: &str, table: &str) -> ForeignKeyCreateStatement {
+    ForeignKey::create()
+        .from_col(Alias::new(column))
+        .to_tbl(Alias::new(table))
+        .to_col(Alias::new("id"))
+        .take()
+}

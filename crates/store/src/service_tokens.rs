@@ -1,0 +1,480 @@
+//! Service tokens and their permission rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    Keyring, Store, StoreError,
+    entities::{
+        service_token::{ACTIVE, ActiveModel, Column, Entity, IMPORTED, REVOKED},
+        service_token_permission as permission,
+    },
+    grant_rows::{GrantKey, keys},
+    list::{Collection, Field, Kind, State},
+    tx::Tx,
+    uid::new_uid,
+};
+use domain::{
+    AccountId, Name, ProjectId, ServiceTokenId, Timestamp,
+    authz::{Grant, Permit, PrincipalId, Read, ServiceTokens, SystemTask, Write, contained},
+    event::Event,
+    list::{ListQuery, Paged, StateFilter},
+    secret::TokenSecret,
+    service_token::ServiceToken,
+};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    QuerySelect as _, Select, UpdateMany,
+    sea_query::{Alias, Expr, ExprTrait as _, Query},
+};
+use serde_json::{Value, json};
+
+/// What a service token is made of.
+#[derive(Debug, Clone)]
+pub struct NewServiceToken {
+    /// Its name.
+    pub name: Name,
+    /// What it may do; may be empty.
+    pub grants: Vec<Grant>,
+}
+
+/// The metadata of a token that was made elsewhere. It has no secret until it is rotated.
+#[derive(Debug, Clone)]
+pub struct ImportedToken {
+    /// Its name.
+    pub name: Name,
+    /// What it may do.
+    pub grants: Vec<Grant>,
+    /// When it was made, elsewhere.
+    pub created_at: Timestamp,
+    /// When it was last used, elsewhere.
+    pub last_used: Option<Timestamp>,
+}
+
+static COLLECTION: Collection<Column> = Collection {
+    id: Column::Id,
+    fields: &[
+        Field { name: "uid", column: Column::Uid, kind: Kind::Text },
+        Field { name: "name", column: Column::Name, kind: Kind::Text },
+        Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
+        Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
+        Field { name: "last_used", column: Column::LastUsed, kind: Kind::Time },
+    ],
+    state: State::Where { active: || Column::State.ne(REVOKED), default: StateFilter::Active },
+};
+
+impl Store {
+    /// Service tokens of the permit's account. Revoked ones come with `state` deleted or all.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`], [`StoreError::Unavailable`].
+    pub async fn service_tokens(
+        &self,
+        permit: &Permit<Read, ServiceTokens>,
+        query: &ListQuery,
+    ) -> Result<Paged<ServiceToken>, StoreError> {
+        let page = self.page(of(permit.account()), &COLLECTION, query).await?;
+        let mut permissions: BTreeMap<i64, Vec<permission::Model>> = BTreeMap::new();
+        let ids = page.rows.iter().map(|row| row.id);
+        let rows = permission::Entity::find()
+            .filter(permission::Column::ServiceTokenId.is_in(ids))
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        for row in rows {
+            permissions.entry(row.service_token_id).or_default().push(row);
+        }
+        let total = page.total;
+        let rows = page.rows.into_iter().map(|row| {
+            let permissions = permissions.remove(&row.id).unwrap_or_default();
+            row.into_domain(permissions)
+        });
+        Ok(Paged { rows: rows.collect::<Result<_, _>>()?, total })
+    }
+
+    /// One of them; a revoked one is not found.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn service_token(
+        &self,
+        permit: &Permit<Read, ServiceTokens>,
+        id: ServiceTokenId,
+    ) -> Result<ServiceToken, StoreError> {
+        find(self.reader(), permit.account(), id).await
+    }
+
+    /// Makes one. Its grants must be offered by the plan, name projects of the account, and be within what the maker holds.
+    ///
+    /// # Errors
+    /// [`StoreError::NotOffered`], [`StoreError::Exceeds`], [`StoreError::Invalid`], [`StoreError::Conflict`] (too many tokens), [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    pub async fn create_service_token(
+        &self,
+        permit: &Permit<Write, ServiceTokens>,
+        new: NewServiceToken,
+        secret: &TokenSecret,
+    ) -> Result<ServiceToken, StoreError> {
+        let mut tx = self.begin(permit).await?;
+        check_count(&tx, 1).await?;
+        check_grants(&tx, permit, &new.grants).await?;
+        let row = active(&tx, self.keyring(), &new.name, secret);
+        let token = insert(&mut tx, row, &new.grants, "service_token.created").await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
+    /// Gives it another name.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    pub async fn rename_service_token(
+        &self,
+        permit: &Permit<Write, ServiceTokens>,
+        id: ServiceTokenId,
+        name: Name,
+    ) -> Result<ServiceToken, StoreError> {
+        let mut tx = self.begin(permit).await?;
+        let before = find(tx.db(), tx.account(), id).await?;
+        let after = ServiceToken { name, updated_at: tx.now(), ..before.clone() };
+        let change = update(&after).col_expr(Column::Name, Expr::value(after.name.as_str()));
+        change.exec(tx.db()).await.map_err(StoreError::db)?;
+        record(&mut tx, "service_token.renamed", Some(&before), &after).await?;
+        tx.commit().await?;
+        Ok(after)
+    }
+
+    /// Replaces all its grants; the secret stays. A row that is wanted again stays as it is.
+    ///
+    /// # Errors
+    /// As [`Store::create_service_token`], and [`StoreError::NotFound`].
+    pub async fn replace_grants(
+        &self,
+        permit: &Permit<Write, ServiceTokens>,
+        id: ServiceTokenId,
+        grants: Vec<Grant>,
+    ) -> Result<ServiceToken, StoreError> {
+        let mut tx = self.begin(permit).await?;
+        let before = find(tx.db(), tx.account(), id).await?;
+        check_grants(&tx, permit, &grants).await?;
+        replace_rows(&tx, &before, &grants).await?;
+        let after = changed(&mut tx, "service_token.grants_replaced", &before).await?;
+        tx.commit().await?;
+        Ok(after)
+    }
+
+    /// Ends it: it authorises no further request.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    pub async fn revoke_service_token(
+        &self,
+        permit: &Permit<Write, ServiceTokens>,
+        id: ServiceTokenId,
+    ) -> Result<ServiceToken, StoreError> {
+        let mut tx = self.begin(permit).await?;
+        let before = find(tx.db(), tx.account(), id).await?;
+        let (now, author) = (tx.now(), permit.author());
+        let after = before.clone().revoke(now, author).map_err(|_| StoreError::NotFound)?;
+        update(&after)
+            .col_expr(Column::State, Expr::value(REVOKED))
+            .col_expr(Column::RevokedAt, Expr::value(now.micros()))
+            .col_expr(Column::RevokedBy, Expr::value(author.to_string()))
+            .col_expr(Column::DigestKeyId, Expr::value(None::<i64>))
+            .col_expr(Column::Digest, Expr::value(None::<Vec<u8>>))
+            .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        record(&mut tx, "service_token.revoked", Some(&before), &after).await?;
+        tx.event(Event::ServiceTokenRevoked { id }).await?;
+        tx.commit().await?;
+        Ok(after)
+    }
+
+    /// Takes over the metadata of tokens that were made elsewhere, all or none.
+    ///
+    /// # Errors
+    /// As [`Store::create_service_token`].
+    pub async fn import_service_tokens(
+        &self,
+        permit: &Permit<Write, ServiceTokens>,
+        tokens: Vec<ImportedToken>,
+    ) -> Result<Vec<ServiceToken>, StoreError> {
+        if tokens.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.begin(permit).await?;
+        check_count(&tx, tokens.len()).await?;
+        let mut imported = Vec::with_capacity(tokens.len());
+        for token in &tokens {
+            check_grants(&tx, permit, &token.grants).await?;
+            let row = without_secret(&tx, token);
+            let event = "service_token.imported";
+            imported.push(insert(&mut tx, row, &token.grants, event).await?);
+        }
+        tx.commit().await?;
+        Ok(imported)
+    }
+}
+
+/// Takes a project out of every service token's grants. A token that named only this project is
+/// left with nothing there, never with more.
+pub(crate) async fn drop_grants_on(tx: &mut Tx, project: ProjectId) -> Result<(), StoreError> {
+    let rows = permission::Entity::find()
+        .filter(permission::Column::ProjectId.eq(project.get()))
+        .all(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    let holders: BTreeSet<i64> = rows.into_iter().map(|row| row.service_token_id).collect();
+    let mut before = Vec::new();
+    for id in holders {
+        let id = ServiceTokenId::new(id).map_err(StoreError::corrupt)?;
+        // A revoked token has nothing to lose: its rows go without a record.
+        match find(tx.db(), tx.account(), id).await {
+            Ok(token) => before.push(token),
+            Err(StoreError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    permission::Entity::delete_many()
+        .filter(permission::Column::ProjectId.eq(project.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    for token in before {
+        changed(tx, "service_token.project_deleted", &token).await?;
+    }
+    Ok(())
+}
+
+/// The tokens of an account, revoked ones included.
+fn of(account: AccountId) -> Select<Entity> {
+    Entity::find().filter(Column::AccountId.eq(account.get()))
+}
+
+/// A token that is not revoked, with its permission rows, in one statement.
+async fn find(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: ServiceTokenId,
+) -> Result<ServiceToken, StoreError> {
+    let rows = of(account)
+        .filter(Column::Id.eq(id.get()))
+        .filter(Column::State.ne(REVOKED))
+        .find_with_related(permission::Entity)
+        .all(db)
+        .await
+        .map_err(StoreError::db)?;
+    let (token, permissions) = rows.into_iter().next().ok_or(StoreError::NotFound)?;
+    token.into_domain(permissions)
+}
+
+/// Whether the account has room for more tokens.
+async fn check_count(tx: &Tx, more: usize) -> Result<(), StoreError> {
+    let held = of(tx.account()).filter(Column::State.ne(REVOKED)).count(tx.db());
+    let held = held.await.map_err(StoreError::db)?;
+    let more = u64::try_from(more).unwrap_or(u64::MAX);
+    if held.saturating_add(more) <= ServiceToken::MAX_PER_ACCOUNT {
+        Ok(())
+    } else {
+        let most = ServiceToken::MAX_PER_ACCOUNT;
+        Err(StoreError::Conflict(format!("an account has at most {most} service tokens")))
+    }
+}
+
+/// Whether these can be a token's grants: not too many, offered by the plan, no row twice, within
+/// what the maker holds, and on projects of the account.
+///
+/// The projects are looked up last: a maker that is held to some projects gets the same answer
+/// for one out of its reach, whether or not it exists.
+async fn check_grants(
+    tx: &Tx,
+    permit: &Permit<Write, ServiceTokens>,
+    grants: &[Grant],
+) -> Result<(), StoreError> {
+    let rows = keys(grants);
+    if rows.len() > ServiceToken::MAX_GRANTS {
+        let message = format!("has at most {} rows", ServiceToken::MAX_GRANTS);
+        return Err(StoreError::Invalid { field: "permission_grants", message });
+    }
+    for grant in grants {
+        grant.offered_by(permit.principal().terms().plan)?;
+    }
+    check_no_row_twice(&rows)?;
+    // What the importer brings authorises nothing until it is rotated, and whoever rotates it is
+    // asked what they hold; the importer itself holds nothing to hand out.
+    if permit.author() != PrincipalId::System(SystemTask::Importer) {
+        contained(grants, permit.principal())?;
+    }
+    check_projects(tx, rows.iter().filter_map(|row| row.project).collect()).await
+}
+
+fn check_no_row_twice(rows: &[GrantKey]) -> Result<(), StoreError> {
+    let mut seen = BTreeSet::new();
+    let Some(row) = rows.iter().find(|row| !seen.insert((&row.set, row.project))) else {
+        return Ok(());
+    };
+    let place = row.project.map_or("all projects".to_owned(), |id| format!("project {id}"));
+    let message = format!("grants `{}` on {place} twice", row.set);
+    Err(StoreError::Invalid { field: "permission_grants", message })
+}
+
+/// Whether each of these is a project of the account.
+async fn check_projects(tx: &Tx, named: BTreeSet<i64>) -> Result<(), StoreError> {
+    if named.is_empty() {
+        return Ok(());
+    }
+    let found = Query::select()
+        .column(Alias::new("id"))
+        .from(Alias::new("projects"))
+        .and_where(Expr::col(Alias::new("account_id")).eq(tx.account().get()))
+        .and_where(Expr::col(Alias::new("id")).is_in(named.iter().copied()))
+        .take();
+    let rows = tx.db().query_all(&found).await.map_err(StoreError::db)?;
+    let found: BTreeSet<i64> = rows
+        .iter()
+        .map(|row| row.try_get("", "id"))
+        .collect::<Result<_, _>>()
+        .map_err(StoreError::db)?;
+    match named.difference(&found).next() {
+        None => Ok(()),
+        Some(id) => {
+            let message = format!("`{id}` is no project of this account");
+            Err(StoreError::Invalid { field: "project_id", message })
+        }
+    }
+}
+
+/// The row of a token that works from now on.
+fn active(tx: &Tx, keyring: &Keyring, name: &Name, secret: &TokenSecret) -> ActiveModel {
+    let key = keyring.digest_key();
+    ActiveModel {
+        state: Set(ACTIVE.to_owned()),
+        digest_key_id: Set(Some(key.id().into())),
+        digest: Set(Some(secret.digest(key).as_bytes().to_vec())),
+        created_at: Set(tx.now().micros()),
+        ..row(tx, name)
+    }
+}
+
+/// The row of a token that was made elsewhere.
+fn without_secret(tx: &Tx, token: &ImportedToken) -> ActiveModel {
+    ActiveModel {
+        state: Set(IMPORTED.to_owned()),
+        created_at: Set(token.created_at.micros()),
+        last_used: Set(token.last_used.map(Timestamp::micros)),
+        ..row(tx, &token.name)
+    }
+}
+
+fn row(tx: &Tx, name: &Name) -> ActiveModel {
+    ActiveModel {
+        uid: Set(new_uid(tx.now())),
+        account_id: Set(tx.account().get()),
+        name: Set(name.as_str().to_owned()),
+        revision: Set(1),
+        updated_at: Set(tx.now().micros()),
+        ..Default::default()
+    }
+}
+
+/// Makes a token with its permission rows, audit record and event.
+async fn insert(
+    tx: &mut Tx,
+    row: ActiveModel,
+    grants: &[Grant],
+    event: &str,
+) -> Result<ServiceToken, StoreError> {
+    let id = Entity::insert(row).exec(tx.db()).await.map_err(StoreError::db)?.last_insert_id;
+    insert_rows(tx, id, keys(grants)).await?;
+    let id = ServiceTokenId::new(id).map_err(StoreError::corrupt)?;
+    let token = find(tx.db(), tx.account(), id).await?;
+    record(tx, event, None, &token).await?;
+    tx.event(Event::ServiceTokenCreated { id }).await?;
+    Ok(token)
+}
+
+async fn insert_rows(tx: &Tx, token: i64, keys: Vec<GrantKey>) -> Result<(), StoreError> {
+    let rows: Vec<_> = keys
+        .into_iter()
+        .map(|key| permission::ActiveModel {
+            service_token_id: Set(token),
+            permission_set: Set(key.set),
+            project_id: Set(key.project),
+            categories: Set(key.categories),
+            created_at: Set(tx.now().micros()),
+            ..Default::default()
+        })
+        .collect();
+    if !rows.is_empty() {
+        let inserted = permission::Entity::insert_many(rows).exec_without_returning(tx.db());
+        inserted.await.map_err(StoreError::db)?;
+    }
+    Ok(())
+}
+
+/// Deletes the rows that are not wanted, and makes those that are missing.
+async fn replace_rows(tx: &Tx, token: &ServiceToken, grants: &[Grant]) -> Result<(), StoreError> {
+    let mut wanted: Vec<GrantKey> = keys(grants);
+    let mut unwanted = Vec::new();
+    for row in &token.grants {
+        let held = keys(std::slice::from_ref(&row.grant));
+        if held.iter().all(|key| wanted.contains(key)) {
+            wanted.retain(|key| !held.contains(key));
+        } else {
+            unwanted.push(row.id.get());
+        }
+    }
+    if !unwanted.is_empty() {
+        permission::Entity::delete_many()
+            .filter(permission::Column::Id.is_in(unwanted))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+    }
+    insert_rows(tx, token.id.get(), wanted).await
+}
+
+/// Finishes a change of a token's permission rows: revision, audit record and event.
+async fn changed(
+    tx: &mut Tx,
+    event: &str,
+    before: &ServiceToken,
+) -> Result<ServiceToken, StoreError> {
+    let touched = ServiceToken { updated_at: tx.now(), ..before.clone() };
+    update(&touched)
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    let after = find(tx.db(), tx.account(), before.id).await?;
+    record(tx, event, Some(before), &after).await?;
+    tx.event(Event::GrantsChanged { id: before.id }).await?;
+    Ok(after)
+}
+
+fn update(token: &ServiceToken) -> UpdateMany<Entity> {
+    Entity::update_many()
+        .col_expr(Column::UpdatedAt, Expr::value(token.updated_at.micros()))
+        .filter(Column::Id.eq(token.id.get()))
+}
+
+async fn record(
+    tx: &mut Tx,
+    event: &str,
+    before: Option<&ServiceToken>,
+    after: &ServiceToken,
+) -> Result<(), StoreError> {
+    let object = format!("service_token:{}", after.id);
+    tx.record(event, object, None, before.map(said), Some(said(after))).await
+}
+
+/// What an audit record says of a service token; never its digest.
+fn said(token: &ServiceToken) -> Value {
+    let rows = token.grants.iter().flat_map(|row| keys(std::slice::from_ref(&row.grant)));
+    json!({
+        "name": token.name,
+        "state": token.state,
+        "grants": rows.map(|key| key.said()).collect::<Vec<_>>(),
+    })
+}

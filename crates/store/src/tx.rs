@@ -1,0 +1,220 @@
+//! One transaction: rows, their audit record and their event, or nothing.
+
+use domain::{
+    AccountId, ProjectId, Timestamp,
+    authz::{AccessMarker, AccountTerms, Credential, KindMarker, Origin, Permit, PrincipalId},
+    event::Event,
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, JoinType,
+    QueryFilter as _, QuerySelect as _, RelationTrait as _,
+};
+use serde_json::Value;
+use tokio::sync::OwnedMutexGuard;
+
+use crate::{
+    Store, StoreError, audit,
+    entities::{account, event, membership, personal_token, service_token},
+};
+
+/// A transaction that writes, for one account and by one author.
+///
+/// It has the database to itself from its beginning to its end, and is rolled back when it is
+/// dropped. [`Tx::commit`] refuses if nothing was recorded in the audit chain.
+pub(crate) struct Tx {
+    // Dropped in this order: the connection is given back before the next writer is let in.
+    db: DatabaseTransaction,
+    _turn: OwnedMutexGuard<()>,
+    store: Store,
+    account: AccountId,
+    actor: String,
+    origin: Origin,
+    now: Timestamp,
+    recorded: bool,
+    announced: bool,
+}
+
+impl Store {
+    /// Begins a transaction for what the permit allows, once the credential that it was given for
+    /// is found to stand as it was read (SECURITY.md, line 22).
+    ///
+    /// # Errors
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    pub(crate) async fn begin<A: AccessMarker, K: KindMarker>(
+        &self,
+        permit: &Permit<A, K>,
+    ) -> Result<Tx, StoreError> {
+        let (author, origin) = (permit.author(), permit.origin().clone());
+        let tx = Tx::over(self, self.write().await?, permit.account(), author, origin);
+        let principal = permit.principal();
+        tx.check_credential(principal.credential(), principal.terms()).await?;
+        Ok(tx)
+    }
+}
+
+impl Tx {
+    /// Begins without a permit: for what happens before there is anybody to hold one.
+    pub(crate) fn over(
+        store: &Store,
+        (turn, db): (OwnedMutexGuard<()>, DatabaseTransaction),
+        account: AccountId,
+        actor: PrincipalId,
+        origin: Origin,
+    ) -> Self {
+        Self {
+            db,
+            _turn: turn,
+            store: store.clone(),
+            account,
+            actor: actor.to_string(),
+            origin,
+            now: store.clock().now(),
+            recorded: false,
+            announced: false,
+        }
+    }
+
+    /// What statements are sent with.
+    pub(crate) fn db(&self) -> &DatabaseTransaction {
+        &self.db
+    }
+
+    /// The account that is written in.
+    pub(crate) fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// When it began: the time of every row that it writes.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Appends to the account's audit chain: `event` (such as `job.created`) happened to `object`
+    /// (such as `job:7`). Author and origin are the permit's. Never give it a secret.
+    pub(crate) async fn record(
+        &mut self,
+        event: &str,
+        object: impl std::fmt::Display,
+        project: Option<ProjectId>,
+        before: Option<Value>,
+        after: Option<Value>,
+    ) -> Result<(), StoreError> {
+        let mut change = serde_json::json!({ "before": before, "after": after });
+        // The canonical bytes are the same whether or not serde_json keeps the order of keys.
+        change.sort_all_objects();
+        let entry = audit::Entry {
+            account: self.account,
+            at: self.now,
+            actor: &self.actor,
+            event,
+            object: object.to_string(),
+            project,
+            change,
+            origin: &self.origin,
+        };
+        audit::append(&self.db, self.store.keyring(), entry).await?;
+        self.recorded = true;
+        Ok(())
+    }
+
+    /// Appends to the event log.
+    pub(crate) async fn event(&mut self, event: Event) -> Result<(), StoreError> {
+        let row = event::ActiveModel {
+            at: Set(self.now.micros()),
+            payload: Set(serde_json::to_string(&event).map_err(StoreError::corrupt)?),
+            ..Default::default()
+        };
+        event::Entity::insert(row).exec(&self.db).await.map_err(StoreError::db)?;
+        self.announced = true;
+        Ok(())
+    }
+
+    /// Makes it all so.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if nothing was recorded: a write without an audit record is a
+    /// mistake of ours, and is not made.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        if self.recorded {
+            self.end().await
+        } else {
+            Err(StoreError::Corrupt("a write came without an audit record".to_owned()))
+        }
+    }
+
+    /// Makes it all so, for what is not worth a record: a worker's progress notes.
+    pub(crate) async fn commit_unrecorded(self) -> Result<(), StoreError> {
+        self.end().await
+    }
+
+    async fn end(self) -> Result<(), StoreError> {
+        let Self { db, _turn, store, announced, .. } = self;
+        db.commit().await.map_err(StoreError::db)?;
+        if announced {
+            store.announce();
+        }
+        Ok(())
+    }
+
+    /// Whether the credential still holds what it held when it was read.
+    async fn check_credential(
+        &self,
+        credential: Credential,
+        terms: &AccountTerms,
+    ) -> Result<(), StoreError> {
+        let stands = match credential {
+            Credential::ServiceToken { id, revision } => {
+                self.service_token_stands(id.get(), revision, terms).await?
+            }
+            Credential::PersonalToken { id, revision } => {
+                self.personal_token_stands(id.get(), revision, terms).await?
+            }
+            Credential::Process => self.account_terms().await?.is_some(),
+        };
+        if stands { Ok(()) } else { Err(StoreError::CredentialChanged) }
+    }
+
+    async fn service_token_stands(
+        &self,
+        id: i64,
+        revision: i64,
+        terms: &AccountTerms,
+    ) -> Result<bool, StoreError> {
+        let row = service_token::Entity::find_by_id(id)
+            .filter(service_token::Column::AccountId.eq(self.account.get()))
+            .one(&self.db)
+            .await
+            .map_err(StoreError::db)?;
+        let Some(row) = row else { return Ok(false) };
+        let stands = row.revision == revision && row.state()?.is_usable(self.now);
+        Ok(stands && self.account_terms().await?.as_ref() == Some(terms))
+    }
+
+    async fn personal_token_stands(
+        &self,
+        id: i64,
+        revision: i64,
+        terms: &AccountTerms,
+    ) -> Result<bool, StoreError> {
+        let row: Option<i64> = personal_token::Entity::find_by_id(id)
+            .filter(personal_token::Column::AccountId.eq(self.account.get()))
+            .filter(personal_token::Column::RevokedAt.is_null())
+            .join(JoinType::InnerJoin, personal_token::Relation::Membership.def())
+            .select_only()
+            .column(membership::Column::Revision)
+            .into_tuple()
+            .one(&self.db)
+            .await
+            .map_err(StoreError::db)?;
+        Ok(row == Some(revision) && self.account_terms().await?.as_ref() == Some(terms))
+    }
+
+    /// What of the account bears on decisions, now.
+    async fn account_terms(&self) -> Result<Option<AccountTerms>, StoreError> {
+        let row = account::Entity::find_by_id(self.account.get())
+            .one(&self.db)
+            .await
+            .map_err(StoreError::db)?;
+        row.map(|row| Ok(row.into_domain()?.terms())).transpose()
+    }
+}
