@@ -81,7 +81,15 @@ impl AccountPlan {
 }
 
 impl From<Plan> for AccountPlan {
+    /// The value that a new account on this tier gets (the newest of the document's `PlanEnum`
+    /// that has no year where one without a year is there).
     fn from(plan: Plan) -> Self {
-        Self(plan.key().to_owned())
+        let key = match plan {
+            Plan::Developer => "developer",
+            Plan::Starter => "starter_2025",
+            Plan::Team => "team",
+            Plan::Enterprise => "enterprise",
+        };
+        Self(key.to_owned())
     }
 }

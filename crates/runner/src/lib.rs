@@ -1,1 +1,44 @@
-//! runner.
+//! Executes runs: git checkout, `profiles.yml`, the `dbt` process, its log and its artifacts.
+//!
+//! This crate knows how a claimed run is carried out on this machine. It must never know HTTP
+//! routes or SQL, nor decide who may do what: it acts as the principal `system:runner`, with the
+//! rights of that row of the catalogue, and shows the store a permit like everyone else.
+//!
+//! A run travels like this. The [worker](worker) asks the store for the next one of each account
+//! while slots are free. A [plan](plan) names its steps: clone, profile, `dbt deps`, then the
+//! job's own. Each step that starts a program goes through [process], which puts it into a process
+//! group of its own, merges what it says into the step's [log], and ends the whole group when the
+//! run is [interrupted](interrupt): cancelled, out of time, or the server stops. What a step left
+//! in `target/` is kept as [artifacts] of that step. All a run needs on disk is one private
+//! folder in the data folder, removed when the run ends, or at the next start.
+//!
+//! ```no_run
+//! # async fn serve(store: store::Store) -> Result<(), runner::RunnerError> {
+//! use runner::{Runner, RunnerConfig};
+//!
+//! let runner = Runner::start(store, RunnerConfig::default()).await?;
+//! // … until the server is asked to stop:
+//! runner.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod abandoned;
+mod artifacts;
+mod checkout;
+mod databases;
+mod dbt;
+mod execution;
+mod folder;
+mod interrupt;
+mod leftovers;
+mod log;
+mod plan;
+mod process;
+mod profile;
+mod runner;
+mod surroundings;
+mod worker;
+
+pub use dbt::check_dbt;
+pub use runner::{Runner, RunnerConfig, RunnerError};

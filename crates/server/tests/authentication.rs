@@ -1,9 +1,6 @@
 //! How a token is presented, and what is answered where it does not do. SECURITY lines 8 to 12.
 
-use domain::{
-    secret::{TokenKind, TokenSecret},
-    service_token::ServiceToken,
-};
+use domain::secret::{TokenKind, TokenSecret};
 use reqwest::Method;
 use serde_json::json;
 use testkit::{TestAccount, TestAnswer, TestApp, TestClient};
@@ -180,12 +177,4 @@ async fn no_answer_names_an_origin_for_browsers() {
     let request = token.request(Method::GET, WHOAMI).header("Origin", "https://evil.example");
     let answer = TestAnswer::of(request).await;
     assert_eq!(answer.header("access-control-allow-origin"), "");
-}
-
-#[test]
-fn a_token_holds_214_bits_of_the_generator() {
-    let bits = 36.0 * 62_f64.log2();
-    assert!(bits > 214.0);
-    assert_eq!(TokenSecret::RANDOM_LEN, 36);
-    assert_eq!(ServiceToken::MAX_GRANTS, 500);
 }

@@ -224,3 +224,96 @@ impl std::fmt::Debug for Keyring {
         write!(f, "Keyring({} keys, hidden)", self.keys.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn made() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("new/keyring.json");
+        Keyring::load_or_create(&path).unwrap();
+        (folder, path)
+    }
+
+    fn refusal(text: &str) -> String {
+        let (_folder, path) = made();
+        fs::write(&path, text).unwrap();
+        Keyring::load_or_create(&path).unwrap_err().reason
+    }
+
+    #[test]
+    fn a_new_keyring_is_for_its_owner_alone_and_stays_the_same() {
+        let (folder, path) = made();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(folder.path().join("new")).unwrap().mode() & 0o777, 0o700);
+        let text = fs::read_to_string(&path).unwrap();
+        Keyring::load_or_create(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        let draft_is_gone = fs::read_dir(path.parent().unwrap()).unwrap().count() == 1;
+        assert!(draft_is_gone);
+    }
+
+    #[test]
+    fn two_keyrings_have_different_keys() {
+        let [(_a, first), (_b, second)] = [made(), made()];
+        assert_ne!(fs::read(first).unwrap(), fs::read(second).unwrap());
+    }
+
+    #[test]
+    fn a_keyring_that_others_may_read_is_refused() {
+        for mode in [0o640, 0o604, 0o666] {
+            let (_folder, path) = made();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let refused = Keyring::load_or_create(&path).unwrap_err().to_string();
+            assert!(refused.contains("is open to others"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_keyring_is_refused_without_repeating_a_key() {
+        let key = "ab".repeat(32);
+        let cases = [
+            String::new(),
+            "{}".to_owned(),
+            r#"{"version":1,"keys":[]}"#.to_owned(),
+            format!(r#"{{"version":2,"keys":[{{"id":1,"key":"{key}"}}]}}"#),
+            format!(r#"{{"version":1,"keys":[{{"id":0,"key":"{key}"}}]}}"#),
+            format!(r#"{{"version":1,"keys":[{{"id":1,"key":"{key}00"}}]}}"#),
+            format!(
+                r#"{{"version":1,"keys":[{{"id":1,"key":"{key}"}},{{"id":1,"key":"{key}"}}]}}"#
+            ),
+            format!(r#"{{"version":1,"keys":[{{"id":1,"key":"é{}"}}]}}"#, &key[2..]),
+        ];
+        for text in cases {
+            let reason = refusal(&text);
+            assert!(reason.starts_with("is not a keyring"), "{text}: {reason}");
+            assert!(!reason.contains("abab"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn sub_keys_differ_by_purpose_and_by_root() {
+        let root = |byte: u8| {
+            hkdf::Salt::new(hkdf::HKDF_SHA256, b"narrowgate keyring").extract(&[byte; 32])
+        };
+        let keys = [
+            sub_key(&root(1), "digest"),
+            sub_key(&root(1), "seal"),
+            sub_key(&root(1), "audit head"),
+            sub_key(&root(2), "digest"),
+        ];
+        for (n, key) in keys.iter().enumerate() {
+            assert!(keys[..n].iter().all(|other| **other != **key));
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        let (_folder, path) = made();
+        let keyring = Keyring::load_or_create(&path).unwrap();
+        assert_eq!(format!("{keyring:?}"), "Keyring(1 keys, hidden)");
+    }
+}

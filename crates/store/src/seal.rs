@@ -77,3 +77,64 @@ pub(crate) fn open(
 
 const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::any, prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+
+    const PLACE: Place = Place { table: "warehouse_credentials", id: 7, field: "secret" };
+
+    fn keyring() -> Keyring {
+        let folder = tempfile::TempDir::new().unwrap();
+        Keyring::load_or_create(&folder.path().join("keyring.json")).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens_in_its_place_alone(secret in vec(any::<u8>(), 0..200)) {
+            let keyring = keyring();
+            let sealed = seal(&keyring, PLACE, &secret).unwrap();
+            prop_assert_eq!(&*open(&keyring, PLACE, &sealed).unwrap(), &secret);
+            for other in [
+                Place { id: 8, ..PLACE },
+                Place { table: "connections", ..PLACE },
+                Place { field: "password", ..PLACE },
+            ] {
+                prop_assert!(open(&keyring, other, &sealed).is_err());
+            }
+        }
+
+        #[test]
+        fn a_flipped_bit_or_a_missing_byte_is_found(
+            secret in vec(any::<u8>(), 0..40),
+            bit in any::<proptest::sample::Index>(),
+        ) {
+            let keyring = keyring();
+            let sealed = seal(&keyring, PLACE, &secret).unwrap();
+            let bit = bit.index(sealed.len() * 8);
+            let mut flipped = sealed.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(open(&keyring, PLACE, &flipped).is_err());
+            prop_assert!(open(&keyring, PLACE, &sealed[..bit / 8]).is_err());
+        }
+    }
+
+    #[test]
+    fn the_same_secret_is_never_sealed_the_same_way() {
+        let keyring = keyring();
+        let sealed = || seal(&keyring, PLACE, b"swordfish").unwrap();
+        assert_ne!(sealed(), sealed());
+        assert!(!sealed().windows(9).any(|window| window == b"swordfish"));
+    }
+
+    #[test]
+    fn another_keyring_does_not_open_it() {
+        let sealed = seal(&keyring(), PLACE, b"swordfish").unwrap();
+        let refused = open(&keyring(), PLACE, &sealed).unwrap_err();
+        let said =
+            "the store is damaged: the secret of `warehouse_credentials:7:secret` cannot be opened";
+        assert_eq!(refused.to_string(), said);
+    }
+}

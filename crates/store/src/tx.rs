@@ -218,3 +218,76 @@ impl Tx {
         row.map(|row| Ok(row.into_domain()?.terms())).transpose()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        Name, Plan, UserId,
+        authz::{Origin, PrincipalId},
+        event::Event,
+        secret::{TokenKind, TokenSecret},
+        user::Email,
+    };
+    use rand::{SeedableRng as _, rngs::StdRng};
+
+    use super::*;
+    use crate::{Clock, DataDir, Keyring, NewAccount};
+
+    async fn open() -> (tempfile::TempDir, Store, AccountId) {
+        let folder = tempfile::TempDir::new().unwrap();
+        let dir = DataDir::new(folder.path());
+        let keyring = Keyring::load_or_create(&dir.keyring()).unwrap();
+        let store = Store::open(&dir, keyring, Clock::System).await.unwrap();
+        let new = NewAccount {
+            name: Name::parse("Acme").unwrap(),
+            plan: Plan::Team,
+            admin_email: Email::parse("ada@example.com").unwrap(),
+        };
+        let secret = TokenSecret::mint(TokenKind::Personal, &mut StdRng::seed_from_u64(1));
+        let account = store.create_account(new, &secret).await.unwrap().account.id;
+        (folder, store, account)
+    }
+
+    async fn begin(store: &Store, account: AccountId) -> Tx {
+        let author = PrincipalId::User(UserId::new(1).unwrap());
+        Tx::over(store, store.write().await.unwrap(), account, author, Origin::local())
+    }
+
+    #[tokio::test]
+    async fn what_is_not_recorded_is_not_committed() {
+        let (_folder, store, account) = open().await;
+        let before = store.events_after(0).await.unwrap();
+
+        let mut tx = begin(&store, account).await;
+        tx.event(Event::AccountChanged { id: account }).await.unwrap();
+        let refused = tx.commit().await;
+
+        assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+        assert_eq!(store.events_after(0).await.unwrap(), before);
+    }
+
+    #[tokio::test]
+    async fn what_is_dropped_is_rolled_back_and_the_next_writer_is_let_in() {
+        let (_folder, store, account) = open().await;
+        let before = store.events_after(0).await.unwrap();
+
+        for _ in 0..3 {
+            let mut tx = begin(&store, account).await;
+            tx.event(Event::AccountChanged { id: account }).await.unwrap();
+            tx.record("account.updated", "account:1", None, None, None).await.unwrap();
+        }
+
+        assert_eq!(store.events_after(0).await.unwrap(), before);
+        let mut tx = begin(&store, account).await;
+        tx.record("account.updated", "account:1", None, None, None).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_reader_cannot_write() {
+        use sea_orm::ConnectionTrait as _;
+        let (_folder, store, _) = open().await;
+        let written = store.reader().execute_unprepared("DELETE FROM events").await;
+        assert!(written.unwrap_err().to_string().contains("readonly"));
+    }
+}

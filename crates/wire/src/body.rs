@@ -12,7 +12,8 @@ pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Invalid> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        let field = if path == "." { "body".to_owned() } else { path };
+        let is_json = error.inner().is_data();
+        let field = if is_json && path != "." { path } else { "body".to_owned() };
         Invalid::field(field, reason(error.inner()))
     })?;
     json.end().map_err(|error| Invalid::field("body", reason(&error)))?;

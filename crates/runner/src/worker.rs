@@ -1,0 +1,98 @@
+//! Claims runs while slots are free.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::authz::{Caller, Origin, Permit, Read, Runs, SystemTask, Write, authorize};
+use store::{ClaimedRun, Store};
+use tokio::{
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{RunnerConfig, RunnerError, databases::Databases, execution};
+
+/// How long a queued run may go unseen if no wake-up tells of it.
+const ROUND: Duration = Duration::from_secs(1);
+/// The least time between two rounds, however many events there are.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// What all runs of this process share.
+pub(crate) struct Workshop {
+    pub(crate) store: Store,
+    pub(crate) config: RunnerConfig,
+    pub(crate) databases: Databases,
+    pub(crate) stop: CancellationToken,
+}
+
+/// What the runner may do in one account.
+#[derive(Clone)]
+pub(crate) struct Permits {
+    pub(crate) read: Permit<Read, Runs>,
+    pub(crate) write: Permit<Write, Runs>,
+}
+
+/// The runner's permits in every account there is now.
+pub(crate) async fn permits(store: &Store) -> Result<Vec<Permits>, RunnerError> {
+    let principals = store.system_principals(SystemTask::Runner).await?;
+    principals
+        .into_iter()
+        .map(|principal| {
+            let account = principal.account();
+            let caller = Arc::new(Caller::new(principal, Origin::local()));
+            Ok(Permits {
+                read: authorize(&caller, account)?,
+                write: authorize(&caller, account)?,
+            })
+        })
+        .collect()
+}
+
+/// Claims and executes runs until it is told to stop, then waits for those under way.
+pub(crate) async fn claim(workshop: Arc<Workshop>) {
+    let mut runs = JoinSet::new();
+    let mut breath = interval(BREATH);
+    breath.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !workshop.stop.is_cancelled() {
+        breath.tick().await;
+        let appended = workshop.store.event_appended();
+        if let Err(error) = fill(&workshop, &mut runs).await {
+            tracing::warn!(%error, "no run can be claimed now");
+        }
+        tokio::select! {
+            () = workshop.stop.cancelled() => {}
+            () = appended => {}
+            () = sleep(ROUND) => {}
+            Some(_) = runs.join_next() => {}
+        }
+    }
+    while runs.join_next().await.is_some() {}
+}
+
+/// Claims one run of each account in turn, until all slots are taken or nothing is queued.
+async fn fill(workshop: &Arc<Workshop>, runs: &mut JoinSet<()>) -> Result<(), RunnerError> {
+    let mut accounts = permits(&workshop.store).await?;
+    while !accounts.is_empty() {
+        let mut with_more = Vec::new();
+        for permits in accounts {
+            if runs.len() >= workshop.config.workers || workshop.stop.is_cancelled() {
+                return Ok(());
+            }
+            if let Some(claimed) = claim_one(workshop, &permits).await {
+                runs.spawn(execution::supervise(Arc::clone(workshop), permits.clone(), claimed));
+                with_more.push(permits);
+            }
+        }
+        accounts = with_more;
+    }
+    Ok(())
+}
+
+/// A failure in one account does not keep the others waiting.
+async fn claim_one(workshop: &Workshop, permits: &Permits) -> Option<ClaimedRun> {
+    let account = permits.write.account();
+    workshop.store.claim_run(&permits.write).await.unwrap_or_else(|error| {
+        tracing::warn!(%account, %error, "no run of this account can be claimed now");
+        None
+    })
+}

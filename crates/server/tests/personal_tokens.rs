@@ -1,0 +1,70 @@
+//! Personal tokens: a user's own keys, which no service token may touch.
+
+use domain::authz::License;
+use serde_json::json;
+use testkit::TestApp;
+
+#[tokio::test]
+async fn a_user_makes_reads_and_deletes_tokens_of_their_own() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let path = acme.v3(&format!("/users/{}/account-apikeys/", acme.admin_id));
+    let made = acme.admin.post(&path, json!({ "name": "laptop" })).await;
+    assert_eq!(made.status(), 201);
+    let secret = made.data()["token_string"].as_str().unwrap().to_owned();
+    assert!(secret.starts_with("ngpt_"));
+    let laptop = app.presenting(&secret);
+    assert_eq!(laptop.get(&acme.v3("/service-tokens/")).await.status(), 200);
+
+    let one = format!("{path}{}", made.id());
+    assert_eq!(acme.admin.get(&one).await.data()["name"], "laptop");
+    assert!(acme.admin.get(&path).await.ids().contains(&made.id()));
+    assert!(!acme.admin.get(&path).await.text().contains("token_string"));
+    assert_eq!(acme.admin.delete(&one).await.status(), 200);
+    assert_eq!(laptop.get("/api/v2/whoami/").await.status(), 401);
+    assert_eq!(acme.admin.get(&one).await.status(), 404);
+    assert_eq!(acme.admin.delete(&one).await.status(), 404);
+}
+
+#[tokio::test]
+async fn nobody_reaches_the_tokens_of_another_user() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let (bob, bobs) = acme.user("bob@acme.example", License::Developer, &["admin"]).await;
+    let path = acme.v3(&format!("/users/{bob}/account-apikeys/"));
+    let made = bobs.post(&path, json!({ "name": "b" })).await;
+    assert_eq!(made.status(), 201);
+    for answer in [
+        acme.admin.get(&path).await,
+        acme.admin.get(&format!("{path}{}", made.id())).await,
+        acme.admin.post(&path, json!({ "name": "mine" })).await,
+        acme.admin.delete(&format!("{path}{}", made.id())).await,
+    ] {
+        assert_eq!(answer.status(), 404, "{}", answer.text());
+    }
+    assert_eq!(bobs.get("/api/v2/whoami/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn every_service_token_is_refused_account_admin_too() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let token = acme.service_token().grant_everywhere("account_admin").create().await;
+    let path = acme.v3(&format!("/users/{}/account-apikeys/", acme.admin_id));
+    assert_eq!(token.get(&path).await.status(), 403);
+    assert_eq!(token.post(&path, json!({ "name": "x" })).await.status(), 403);
+    assert_eq!(app.anonymous().get(&path).await.status(), 401);
+}
+
+#[tokio::test]
+async fn a_name_is_required_and_bounded() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let path = acme.v3(&format!("/users/{}/account-apikeys/", acme.admin_id));
+    for body in [json!({}), json!({ "name": "" }), json!({ "name": "a\nb" }), json!({ "name": 1 })]
+    {
+        let answer = acme.admin.post(&path, body.clone()).await;
+        assert_eq!(answer.status(), 400, "{body}");
+        assert!(!answer.reason("name").is_empty(), "{body}");
+    }
+}

@@ -1,0 +1,98 @@
+//! A secret's plain text is in one answer, once, and nowhere else: not in a log, not in a file,
+//! not in another answer. SECURITY lines 3, 5 to 8; invariant 8 of ARCHITECTURE.md.
+//!
+//! One test in a program of its own, since it listens to everything that is logged.
+
+use std::{
+    io::Write,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use reqwest::Method;
+use serde_json::json;
+use testkit::{TestAnswer, TestApp};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_written_or_answered_twice() {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .init();
+    let mut app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let sales = acme.project("sales").await;
+    let (id, token) = acme.service_token().grant("job_admin", &sales).create_with_id().await;
+    let password = "correct-horse-battery-staple";
+
+    // Every way to present it, good and bad, and what a caller might do next.
+    let paths =
+        ["/api/v2/whoami/", "/api/v3/accounts/", &sales.url(), &acme.v3("/service-tokens/")];
+    let mut answers = Vec::new();
+    for path in paths {
+        answers.push(token.get(path).await);
+        answers.push(token.get(&format!("{path}?access_token={}", token.secret())).await);
+        let twice = token.request(Method::GET, path).header("Authorization", token.secret());
+        answers.push(TestAnswer::of(twice).await);
+        answers
+            .push(token.post(path, json!({ "name": token.secret(), "x": token.secret() })).await);
+    }
+    let credential = json!({
+        "type": "postgres", "default_schema": "s", "username": "u", "password": password,
+        "target_name": "default", "threads": 4,
+    });
+    answers.push(acme.admin.post(&sales.v3("/credentials/"), credential).await);
+    answers.push(acme.admin.get(&sales.v3("/credentials/")).await);
+    answers.push(acme.admin.delete(&acme.v3(&format!("/service-tokens/{id}/"))).await);
+    answers.push(token.get("/api/v2/whoami/").await);
+    let admin = acme.admin_caller().await;
+    let permit = domain::authz::authorize(&admin, acme.id).unwrap();
+    let audit = format!("{:?}", app.store.audit_records(&permit, 0, 100).await.unwrap());
+    let events = format!("{:?}", app.store.events_after(0).await.unwrap());
+    app.stop().await;
+
+    let logged = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    assert!(logged.len() > 1_000, "the log was heard");
+    for secret in [token.secret(), acme.admin.secret(), password] {
+        for (index, answer) in answers.iter().enumerate() {
+            assert!(!answer.text().contains(secret), "answer {index}: {}", answer.text());
+        }
+        assert!(!logged.contains(secret), "in the log");
+        assert!(!audit.contains(secret), "in the audit");
+        assert!(!events.contains(secret), "in the events");
+        assert_eq!(found_in(app.folder(), secret.as_bytes()), None);
+    }
+}
+
+fn found_in(folder: &Path, secret: &[u8]) -> Option<String> {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if let Some(found) = found_in(&path, secret) {
+                return Some(found);
+            }
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            if bytes.windows(secret.len()).any(|window| window == secret) {
+                return Some(path.display().to_string());
+            }
+        }
+    }
+    None
+}
