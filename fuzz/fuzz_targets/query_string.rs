@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wire::page::ListParams;
+use wire::ListParams;
 
 fuzz_target!(|query: &str| {
     let _ = ListParams::parse(query);

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::TokenSecret;
+
 /// A name as a person gives it: 1 to 255 characters, none of them a control character, and not
 /// only white space.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,6 +22,9 @@ pub enum InvalidName {
     /// A newline, a tab, an escape or another control character.
     #[error("must not contain control characters")]
     ControlCharacter,
+    /// Somebody pasted a token: it would be shown to everyone who reads the name.
+    #[error("must not contain a token: rotate the one that was pasted")]
+    Token,
 }
 
 impl Name {
@@ -38,6 +43,8 @@ impl Name {
             Err(InvalidName::TooLong)
         } else if text.chars().any(char::is_control) {
             Err(InvalidName::ControlCharacter)
+        } else if words(&text).any(|word| TokenSecret::parse(word).is_ok()) {
+            Err(InvalidName::Token)
         } else {
             Ok(Self(text))
         }
@@ -48,6 +55,10 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
 }
 
 impl std::fmt::Display for Name {

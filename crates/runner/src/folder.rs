@@ -83,6 +83,11 @@ pub(crate) fn remove_all(work: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A folder as every process sees it, wherever it stands.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+}
+
 /// Makes a folder and those above it that only their owner can look into.
 pub(crate) fn private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)

@@ -4,12 +4,12 @@
 //! routes or SQL, nor decide who may do what: it acts as the principal `system:runner`, with the
 //! rights of that row of the catalogue, and shows the store a permit like everyone else.
 //!
-//! A run travels like this. The [worker](worker) asks the store for the next one of each account
-//! while slots are free. A [plan](plan) names its steps: clone, profile, `dbt deps`, then the
-//! job's own. Each step that starts a program goes through [process], which puts it into a process
-//! group of its own, merges what it says into the step's [log], and ends the whole group when the
-//! run is [interrupted](interrupt): cancelled, out of time, or the server stops. What a step left
-//! in `target/` is kept as [artifacts] of that step. All a run needs on disk is one private
+//! A run travels like this. The worker asks the store for the next one of each account
+//! while slots are free. A plan names its steps: clone, profile, `dbt deps`, then the
+//! job's own. Each step that starts a program goes through `process`, which puts it into a process
+//! group of its own, merges what it says into the step's log, and ends the whole group when the
+//! run is interrupted: cancelled, out of time, or the server stops. What a step left
+//! in `target/` is kept as artifacts of that step. All a run needs on disk is one private
 //! folder in the data folder, removed when the run ends, or at the next start.
 //!
 //! ```no_run

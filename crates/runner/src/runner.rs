@@ -5,13 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use store::{Store, StoreError};
+use store::{DataDir, Store, StoreError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     abandoned,
     databases::Databases,
+    folder,
     worker::{self, Workshop},
 };
 
@@ -66,15 +67,21 @@ impl Runner {
     /// [`RunnerError::Store`] if the store does not answer; [`RunnerError::Denied`] if the
     /// catalogue does not give `system:runner` the right to write runs.
     pub async fn start(store: Store, config: RunnerConfig) -> Result<Self, RunnerError> {
-        abandoned::clear(&store).await?;
+        let data_dir = DataDir::new(folder::absolute(store.data_dir().path()));
+        abandoned::clear(&store, &data_dir).await?;
         let config = RunnerConfig {
             dbt: settled(&config.dbt),
             git: settled(&config.git),
             workers: config.workers.max(1),
         };
         let stop = CancellationToken::new();
-        let workshop =
-            Workshop { store, config, databases: Databases::default(), stop: stop.clone() };
+        let workshop = Workshop {
+            store,
+            data_dir,
+            config,
+            databases: Databases::default(),
+            stop: stop.clone(),
+        };
         let claiming = tokio::spawn(worker::claim(Arc::new(workshop)));
         Ok(Self { claiming, stop: stop.drop_guard() })
     }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::authz::{Caller, Origin, Permit, Read, Runs, SystemTask, Write, authorize};
-use store::{ClaimedRun, Store};
+use store::{ClaimedRun, DataDir, Store};
 use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep},
@@ -20,6 +20,8 @@ const BREATH: Duration = Duration::from_millis(100);
 /// What all runs of this process share.
 pub(crate) struct Workshop {
     pub(crate) store: Store,
+    /// The store's folder, as a process in any folder sees it.
+    pub(crate) data_dir: DataDir,
     pub(crate) config: RunnerConfig,
     pub(crate) databases: Databases,
     pub(crate) stop: CancellationToken,
@@ -40,10 +42,7 @@ pub(crate) async fn permits(store: &Store) -> Result<Vec<Permits>, RunnerError> 
         .map(|principal| {
             let account = principal.account();
             let caller = Arc::new(Caller::new(principal, Origin::local()));
-            Ok(Permits {
-                read: authorize(&caller, account)?,
-                write: authorize(&caller, account)?,
-            })
+            Ok(Permits { read: authorize(&caller, account)?, write: authorize(&caller, account)? })
         })
         .collect()
 }

@@ -182,7 +182,7 @@ async fn add_member(
         .await
         .map_err(StoreError::db)?;
     let group = insert_group(tx, group_name, user.id, grants).await?;
-    let user = users::into_domain(membership, user)?;
+    let user = users::into_domain(&membership, user)?;
     let grants: Vec<_> = keys(grants).iter().map(GrantKey::said).collect();
     let said = json!({
         "email": user.email.as_str(),

@@ -198,8 +198,11 @@ impl Store {
         }
         let written = self.write_last_used(&service, &personal).await;
         if written.is_err() {
-            service.into_iter().for_each(|(id, at)| note(&noted.service, id, at));
-            personal.into_iter().for_each(|(id, at)| note(&noted.personal, id, at));
+            for (kept, used) in [(&noted.service, service), (&noted.personal, personal)] {
+                for (id, at) in used {
+                    note(kept, id, at);
+                }
+            }
         }
         written
     }

@@ -160,7 +160,8 @@ impl Store {
         Ok(())
     }
 
-    /// Ends well: last-used times are flushed and the log is folded into the database.
+    /// Ends well: last-used times are flushed, the log is folded into the database, and the folder
+    /// is free for another server.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -170,7 +171,9 @@ impl Store {
         self.inner.readers.close_by_ref().await.map_err(StoreError::db)?;
         let writer = &self.inner.writer;
         writer.execute_unprepared(dialect::CHECKPOINT).await.map_err(StoreError::db)?;
-        writer.close_by_ref().await.map_err(StoreError::db)
+        writer.close_by_ref().await.map_err(StoreError::db)?;
+        *lock(&self.inner.serving) = None;
+        Ok(())
     }
 
     /// How many statements this store has sent to the database (for tests and metrics).
@@ -261,4 +264,31 @@ async fn connect(
         statements.fetch_add(1, Ordering::Relaxed);
     });
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::Statement;
+
+    use super::*;
+
+    async fn pragma(db: &DatabaseConnection, name: &str) -> String {
+        let sql = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+        let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql));
+        row.await.unwrap().unwrap().try_get_by_index(0).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_on_the_disk_before_it_is_answered() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let dir = DataDir::new(folder.path());
+        let keyring = Keyring::load_or_create(&dir.keyring()).unwrap();
+        let store = Store::open(&dir, keyring, Clock::System).await.unwrap();
+        let writer = &store.inner.writer;
+
+        assert_eq!(pragma(writer, "journal_mode").await, "wal");
+        assert_eq!(pragma(writer, "synchronous").await, "2", "full");
+        assert_eq!(pragma(writer, "foreign_keys").await, "1");
+        assert_eq!(pragma(&store.inner.readers, "query_only").await, "1");
+    }
 }

@@ -201,11 +201,12 @@ fn create(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     private_folder(folder)?;
-    let draft = path.with_extension(format!("new-{}", std::process::id()));
+    let mut suffix = [0_u8; 8];
+    rand::fill(&mut suffix).map_err(|_| io::Error::other("no random bytes"))?;
+    let draft = path.with_extension(format!("new-{:016x}", u64::from_be_bytes(suffix)));
     let written = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&draft)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))

@@ -24,7 +24,7 @@ use domain::{
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QuerySelect as _, Select, UpdateMany,
+    Select, UpdateMany,
     sea_query::{Alias, Expr, ExprTrait as _, Query},
 };
 use serde_json::{Value, json};
@@ -207,7 +207,7 @@ impl Store {
         check_count(&tx, tokens.len()).await?;
         let mut imported = Vec::with_capacity(tokens.len());
         for token in &tokens {
-            check_grants(&tx, permit, &token.grants).await?;
+            check_imported(&tx, permit, &token.grants).await?;
             let row = without_secret(&tx, token);
             let event = "service_token.imported";
             imported.push(insert(&mut tx, row, &token.grants, event).await?);
@@ -282,16 +282,8 @@ async fn check_count(tx: &Tx, more: usize) -> Result<(), StoreError> {
     }
 }
 
-/// Whether these can be a token's grants: not too many, offered by the plan, no row twice, within
-/// what the maker holds, and on projects of the account.
-///
-/// The projects are looked up last: a maker that is held to some projects gets the same answer
-/// for one out of its reach, whether or not it exists.
-async fn check_grants(
-    tx: &Tx,
-    permit: &Permit<Write, ServiceTokens>,
-    grants: &[Grant],
-) -> Result<(), StoreError> {
+/// Whether these can be a token's grants: not too many, offered by the plan, no row twice.
+fn check_form(permit: &Permit<Write, ServiceTokens>, grants: &[Grant]) -> Result<(), StoreError> {
     let rows = keys(grants);
     if rows.len() > ServiceToken::MAX_GRANTS {
         let message = format!("has at most {} rows", ServiceToken::MAX_GRANTS);
@@ -300,13 +292,39 @@ async fn check_grants(
     for grant in grants {
         grant.offered_by(permit.principal().terms().plan)?;
     }
-    check_no_row_twice(&rows)?;
-    // What the importer brings authorises nothing until it is rotated, and whoever rotates it is
-    // asked what they hold; the importer itself holds nothing to hand out.
-    if permit.author() != PrincipalId::System(SystemTask::Importer) {
-        contained(grants, permit.principal())?;
+    check_no_row_twice(&rows)
+}
+
+/// Whether the maker may hand them out: well formed, within what it holds, on projects of the
+/// account.
+///
+/// The projects are looked up last: a maker that is held to some projects gets the same answer
+/// for one out of its reach, whether or not it exists.
+async fn check_grants(
+    tx: &Tx,
+    permit: &Permit<Write, ServiceTokens>,
+    grants: &[Grant],
+) -> Result<(), StoreError> {
+    check_form(permit, grants)?;
+    contained(grants, permit.principal())?;
+    check_projects(tx, grants).await
+}
+
+/// Whether they may be imported.
+///
+/// What the importer brings authorises nothing until it is rotated, and whoever rotates it is
+/// asked what they hold; the importer itself holds nothing that it could hand out.
+async fn check_imported(
+    tx: &Tx,
+    permit: &Permit<Write, ServiceTokens>,
+    grants: &[Grant],
+) -> Result<(), StoreError> {
+    if permit.author() == PrincipalId::System(SystemTask::Importer) {
+        check_form(permit, grants)?;
+        check_projects(tx, grants).await
+    } else {
+        check_grants(tx, permit, grants).await
     }
-    check_projects(tx, rows.iter().filter_map(|row| row.project).collect()).await
 }
 
 fn check_no_row_twice(rows: &[GrantKey]) -> Result<(), StoreError> {
@@ -320,7 +338,8 @@ fn check_no_row_twice(rows: &[GrantKey]) -> Result<(), StoreError> {
 }
 
 /// Whether each of these is a project of the account.
-async fn check_projects(tx: &Tx, named: BTreeSet<i64>) -> Result<(), StoreError> {
+async fn check_projects(tx: &Tx, grants: &[Grant]) -> Result<(), StoreError> {
+    let named: BTreeSet<i64> = keys(grants).iter().filter_map(|row| row.project).collect();
     if named.is_empty() {
         return Ok(());
     }

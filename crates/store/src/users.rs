@@ -24,7 +24,7 @@ impl Store {
             .await
             .map_err(StoreError::db)?;
         match row {
-            Some((membership, Some(user))) => into_domain(membership, user).map(Some),
+            Some((membership, Some(user))) => into_domain(&membership, user).map(Some),
             _ => Ok(None),
         }
     }
@@ -32,7 +32,7 @@ impl Store {
 
 /// A user, as one account sees them.
 pub(crate) fn into_domain(
-    membership: membership::Model,
+    membership: &membership::Model,
     user: user::Model,
 ) -> Result<User, StoreError> {
     Ok(User {

@@ -1,4 +1,5 @@
 //! The audit chain: whole under many writers, and broken by whatever is done to it from outside.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure is a failed test")]
 
 mod common;
 
@@ -198,6 +199,29 @@ async fn writers_at_the_same_time_queue_and_the_chain_stays_whole() {
     }
 
     assert_eq!(house.records().await, before + 32 * 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_writer_that_goes_away_half_way_leaves_a_whole_chain_and_blocks_nobody() {
+    let house = house().await;
+    let permit = house.permit().await;
+    for round in 0..100 {
+        let (store, permit) = (house.store.clone(), permit.clone());
+        let writer = tokio::spawn(async move {
+            let new = NewServiceToken { name: name("nightly"), grants: vec![] };
+            let secret = secret(TokenKind::Service, 5_000 + round);
+            store.create_service_token(&permit, new, &secret).await
+        });
+        tokio::time::sleep(std::time::Duration::from_micros(100 * round)).await;
+        writer.abort();
+    }
+
+    house.token("the last", vec![], 2).await;
+
+    let records = house.records().await;
+    let tokens = number(&house.raw().await, "SELECT count(*) FROM service_tokens").await;
+    assert_eq!(records, tokens + 3, "a record for each token, and three of the account's making");
+    assert!((2..101).contains(&tokens), "some were made and some were not: {tokens}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,4 +1,5 @@
 //! The data folder: who may open it, and what is in it.
+#![expect(clippy::unwrap_used, reason = "a failure is a failed test")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Lists: pages, orders and filters, on service tokens.
+#![expect(clippy::unwrap_used, reason = "a failure is a failed test")]
 
 mod common;
 
@@ -17,6 +18,8 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use store::{NewServiceToken, StoreError};
+
+const FIELDS: &[&str] = &["id", "pk", "name", "created_at", "last_used", "uid"];
 
 async fn list(house: &House, query: &ListQuery) -> Result<Paged<ServiceToken>, StoreError> {
     let permit: Permit<Read, ServiceTokens> = house.permit().await;
@@ -53,10 +56,9 @@ fn paging_visits_every_row_once() {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let house = runtime.block_on(named(&texts));
 
-    let fields = ["id", "pk", "name", "created_at", "last_used", "uid"];
     let order = prop_oneof![
         Just(None),
-        (proptest::sample::select(&fields[..]), any::<bool>())
+        (proptest::sample::select(FIELDS), any::<bool>())
             .prop_map(|(field, descending)| Some(Order { field: field.to_owned(), descending })),
     ];
     let mut runner =

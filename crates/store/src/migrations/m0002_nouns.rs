@@ -1,4 +1,7 @@
 //! Projects and what belongs to them.
+//!
+//! Grants name projects in `service_token_permissions` and `group_permissions`: whoever deletes a
+//! project calls `grant_rows::forget_project` in the same transaction.
 
 use sea_orm_migration::prelude::*;
 

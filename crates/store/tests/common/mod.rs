@@ -1,5 +1,11 @@
 //! A store on a folder of its own, with an account in it.
-#![expect(dead_code, reason = "each test file uses its part of it")]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "each test file uses its part of it, and a failure here is a failed test"
+)]
 
 use std::sync::Arc;
 

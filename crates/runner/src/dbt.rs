@@ -1,0 +1,115 @@
+//! The `dbt` program: how it is called, and what its end means.
+
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    path::Path,
+    process::{Command as StdCommand, ExitStatus, Stdio},
+};
+
+use tokio::process::Command;
+
+use crate::{
+    RunnerError,
+    folder::RunFolder,
+    profile::{self, Profile},
+    surroundings::{self, Marks},
+};
+
+/// Asks a `dbt` program for its version, such as `1.11.2`.
+///
+/// # Errors
+/// [`RunnerError::Program`] if it cannot be started, fails, or does not say a version.
+pub fn check_dbt(program: &Path) -> Result<String, RunnerError> {
+    let wrong =
+        |reason: String| RunnerError::Program { program: program.display().to_string(), reason };
+    let mut command = StdCommand::new(program);
+    command.arg("--version").stdin(Stdio::null());
+    command.env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false").env("DBT_USE_COLORS", "false");
+    let output = command.output().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => wrong("is not there: install dbt or name its path".into()),
+        _ => wrong(format!("cannot be started: {error}")),
+    })?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    version(&text)
+        .filter(|_| output.status.success())
+        .ok_or_else(|| wrong("is no dbt: it does not answer `--version` with a version".into()))
+}
+
+/// The installed version in what `dbt --version` says: `  - installed: 1.11.2` of dbt Core, or
+/// `dbt 2.0.1` of its successor.
+fn version(text: &str) -> Option<String> {
+    let installed = text.lines().find_map(|line| line.trim().strip_prefix("- installed:"));
+    let stated = installed.or_else(|| {
+        let first = text.lines().next()?;
+        first.starts_with("dbt").then(|| first.split_whitespace().last()).flatten()
+    })?;
+    let version = stated.split_whitespace().next()?;
+    version.starts_with(|c: char| c.is_ascii_digit()).then(|| version.to_owned())
+}
+
+/// A dbt command of a run, in its project's folder.
+pub(crate) fn command(
+    program: &Path,
+    arguments: &[String],
+    project: &Path,
+    marks: Marks<'_>,
+    folder: &RunFolder,
+    profile: &Profile,
+) -> Command {
+    let mut command = surroundings::dbt(program, marks, folder);
+    command.args(arguments).current_dir(project).env("DBT_PROFILE", profile::NAME);
+    if let Some(password) = &profile.password {
+        command.env(profile::PASSWORD, password.reveal());
+    }
+    command
+}
+
+/// What dbt's end means; `Ok` if it did what it was asked to.
+///
+/// # Errors
+/// A sentence, by dbt's documented exit codes.
+pub(crate) fn verdict(status: ExitStatus) -> Result<(), String> {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Ok(()),
+        (Some(1), _) => {
+            Err("dbt ended with code 1: what it ran has failed, its log says where".to_owned())
+        }
+        (Some(2), _) => Err("dbt ended with code 2: it could not run, its log says why".to_owned()),
+        (Some(code), _) => Err(format!("dbt ended with code {code}")),
+        (None, signal) => Err(format!("dbt was ended by signal {}", signal.unwrap_or(0))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_installed_one() {
+        let core = "Core:\n  - installed: 1.11.2\n  - latest:    1.11.4 - Update available!\n";
+        assert_eq!(version(core).as_deref(), Some("1.11.2"));
+        assert_eq!(version("dbt 2.0.1").as_deref(), Some("2.0.1"));
+        assert_eq!(version("GNU bash, version 5.2"), None);
+        assert_eq!(version(""), None);
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_told_by_name() {
+        let error = check_dbt(Path::new("/nowhere/dbt")).unwrap_err().to_string();
+        assert_eq!(error, "`/nowhere/dbt` is not there: install dbt or name its path");
+    }
+
+    #[test]
+    fn a_program_that_is_no_dbt_is_told_so() {
+        let error = check_dbt(Path::new("true")).unwrap_err().to_string();
+        assert_eq!(error, "`true` is no dbt: it does not answer `--version` with a version");
+    }
+
+    #[test]
+    fn only_code_0_is_success() {
+        assert_eq!(verdict(ExitStatus::from_raw(0)), Ok(()));
+        assert!(verdict(ExitStatus::from_raw(1 << 8)).unwrap_err().contains("code 1"));
+        assert!(verdict(ExitStatus::from_raw(2 << 8)).unwrap_err().contains("code 2"));
+        assert_eq!(verdict(ExitStatus::from_raw(9)).unwrap_err(), "dbt was ended by signal 9");
+    }
+}

@@ -1,0 +1,273 @@
+//! One run, from its claim to its end.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use domain::{
+    RunId,
+    run::{Outcome, RunStep},
+};
+use store::{ClaimedRun, DataDir, Store, StoreError};
+use tokio::time::sleep;
+
+use crate::{
+    artifacts::Target,
+    checkout::{Checkout, checkout},
+    databases::Turn,
+    dbt,
+    folder::{self, RunFolder},
+    interrupt::{self, Halt, Interrupts},
+    leftovers,
+    log::{Secrets, StepLog},
+    plan::{self, PlannedStep, Work},
+    process,
+    profile::{self, Profile},
+    surroundings::Marks,
+    worker::{Permits, Workshop},
+};
+
+/// How often the end of a run is told to a store that is away, a second apart.
+const TRIES: u32 = 30;
+
+/// Executes a run, clears up after it and writes down how it ended, whatever happens.
+pub(crate) async fn supervise(workshop: Arc<Workshop>, permits: Permits, claimed: ClaimedRun) {
+    let run = claimed.run.id;
+    tracing::info!(%run, "a run begins");
+    let (outcome, message) = match RunFolder::make(&workshop.data_dir.work(), run) {
+        Ok(folder) => {
+            let folder = Arc::new(folder);
+            let execution = Execution::new(&workshop, &permits, claimed, Arc::clone(&folder));
+            // A task of its own, so that a panic ends the run and not the runner.
+            let ended = tokio::spawn(execution.perform()).await;
+            clear_up(&workshop.data_dir, folder, run).await;
+            ended.unwrap_or_else(|_| {
+                (Outcome::Error, "the runner broke off: see the server's log".into())
+            })
+        }
+        Err(error) => (Outcome::Error, format!("the run's folder cannot be made: {error}")),
+    };
+    tracing::info!(%run, ?outcome, message, "a run ends");
+    finish(&workshop.store, &permits, run, outcome, &message).await;
+}
+
+/// Kills what has slipped out of its process group, then removes the run's folder.
+async fn clear_up(data_dir: &DataDir, folder: Arc<RunFolder>, run: RunId) {
+    let data_dir = data_dir.clone();
+    let cleared = tokio::task::spawn_blocking(move || {
+        leftovers::kill(data_dir.path(), Some(run));
+        drop(folder);
+    });
+    let _ = cleared.await;
+}
+
+async fn finish(store: &Store, permits: &Permits, run: RunId, outcome: Outcome, message: &str) {
+    for _ in 0..TRIES {
+        match store.finish_run(&permits.write, run, outcome, message).await {
+            Err(StoreError::Unavailable(reason)) => {
+                tracing::warn!(%run, reason, "the end of a run cannot be written now");
+                sleep(Duration::from_secs(1)).await;
+            }
+            // It was ended elsewhere, or deleted.
+            Err(error) => return tracing::warn!(%run, %error, "the end of a run is not written"),
+            Ok(_) => return,
+        }
+    }
+}
+
+/// A run under way, and what its steps leave for those after them.
+struct Execution {
+    workshop: Arc<Workshop>,
+    permits: Permits,
+    claimed: ClaimedRun,
+    folder: Arc<RunFolder>,
+    checkout: Option<Checkout>,
+    profile: Option<Profile>,
+    /// Held until the run ends.
+    turn: Option<Turn>,
+}
+
+impl Execution {
+    fn new(
+        workshop: &Arc<Workshop>,
+        permits: &Permits,
+        claimed: ClaimedRun,
+        folder: Arc<RunFolder>,
+    ) -> Self {
+        let (workshop, permits) = (Arc::clone(workshop), permits.clone());
+        Self { workshop, permits, claimed, folder, checkout: None, profile: None, turn: None }
+    }
+
+    /// Does all steps; gives how the run ended, and what it says of that.
+    async fn perform(mut self) -> (Outcome, String) {
+        let (job, run) = (&self.claimed.job.spec, &self.claimed.run);
+        let seconds = plan::time_limit(job, &run.trigger);
+        let steps = plan::plan(job, &run.trigger, self.claimed.connection.as_ref());
+        let (_watch, mut interrupts) =
+            interrupt::watch(&self.workshop, &self.permits, run.id, seconds);
+        match self.steps(&steps, &mut interrupts).await {
+            Ok(()) => (Outcome::Success, String::new()),
+            Err(Halt::Failed(message)) => (Outcome::Error, message),
+            Err(Halt::Interrupted(interrupt)) => (interrupt.outcome(), interrupt.to_string()),
+            Err(Halt::Store(error)) => {
+                tracing::error!(run = %self.claimed.run.id, %error, "a run cannot be written down");
+                (Outcome::Error, "the server could not write down what the run did".to_owned())
+            }
+        }
+    }
+
+    async fn steps(
+        &mut self,
+        steps: &[PlannedStep],
+        interrupts: &mut Interrupts,
+    ) -> Result<(), Halt> {
+        let names: Vec<_> = steps.iter().map(|step| step.name.clone()).collect();
+        let (store, permit, run) = (self.store(), &self.permits.write, self.claimed.run.id);
+        let rows = store.plan_steps(permit, run, &names).await?;
+        store.start_run(permit, run).await?;
+        for (step, row) in steps.iter().zip(&rows) {
+            interrupts.check()?;
+            self.step(step, row, interrupts).await?;
+        }
+        Ok(())
+    }
+
+    /// Does one step, and writes down how it ended.
+    async fn step(
+        &mut self,
+        step: &PlannedStep,
+        row: &RunStep,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), Halt> {
+        let (store, permit) = (self.store().clone(), self.permits.write.clone());
+        store.begin_step(&permit, row.id).await?;
+        let secrets = Secrets::of(self.claimed.secret.as_ref());
+        let mut log = StepLog::new(store.clone(), permit.clone(), row.id, secrets);
+        let done = self.work(&step.work, row.index, &mut log, interrupts).await;
+        let outcome = match &done {
+            Ok(()) => Outcome::Success,
+            Err(Halt::Failed(reason)) => {
+                log.say(reason);
+                Outcome::Error
+            }
+            Err(Halt::Interrupted(interrupt)) => {
+                log.say(interrupt);
+                interrupt.outcome()
+            }
+            Err(Halt::Store(_)) => return done,
+        };
+        log.end().await?;
+        store.finish_step(&permit, row.id, outcome).await?;
+        match done {
+            Err(Halt::Failed(_)) if step.may_fail() => Ok(()),
+            Err(Halt::Failed(reason)) => {
+                Err(Halt::Failed(format!("step {}, {}, failed: {reason}", row.index, step.name)))
+            }
+            done => done,
+        }
+    }
+
+    async fn work(
+        &mut self,
+        work: &Work,
+        index: u32,
+        log: &mut StepLog,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), Halt> {
+        match work {
+            Work::Clone => self.clone_repository(log, interrupts).await,
+            Work::Profile => self.create_profile(log, interrupts).await,
+            Work::Dbt { arguments, .. } => self.invoke(arguments, index, log, interrupts).await,
+        }
+    }
+
+    async fn clone_repository(
+        &mut self,
+        log: &mut StepLog,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), Halt> {
+        let (git, folder) = (&self.workshop.config.git, &self.folder);
+        let marks = self.marks();
+        let made = checkout(git, marks, folder, &self.claimed, log, interrupts).await?;
+        log.say(format_args!("checked out {}", made.sha));
+        let (permit, run) = (&self.permits.write, self.claimed.run.id);
+        self.store().note_checkout(permit, run, &made.sha, made.branch.as_deref()).await?;
+        self.checkout = Some(made);
+        Ok(())
+    }
+
+    async fn create_profile(
+        &mut self,
+        log: &mut StepLog,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), Halt> {
+        let warehouses = self.workshop.data_dir.warehouses();
+        let made = profile::profile(&self.claimed, &warehouses).map_err(Halt::Failed)?;
+        if let Some(file) = &made.database {
+            let place = file.parent().unwrap_or(file);
+            folder::private(place).map_err(|error| {
+                Halt::Failed(format!("the folder of the DuckDB file cannot be made: {error}"))
+            })?;
+            self.turn = Some(self.take_turn(file, log, interrupts).await?);
+        }
+        let file = self.folder.profiles().join("profiles.yml");
+        tokio::fs::write(file, &made.text).await.map_err(Halt::failed)?;
+        let target = &self.claimed.run.trigger.target_name_override;
+        let target = target.as_ref().unwrap_or(&self.claimed.job.spec.target_name);
+        log.say(format_args!("wrote the profile `{}` with target `{target}`", profile::NAME));
+        self.profile = Some(made);
+        Ok(())
+    }
+
+    /// Waits until no other run uses the DuckDB file.
+    async fn take_turn(
+        &self,
+        file: &Path,
+        log: &mut StepLog,
+        interrupts: &mut Interrupts,
+    ) -> Result<Turn, Halt> {
+        let turnstile = self.workshop.databases.turnstile(file);
+        if let Ok(turn) = Arc::clone(&turnstile).try_lock_owned() {
+            return Ok(turn);
+        }
+        log.say("another run uses this DuckDB file: waiting for its end");
+        log.flush().await?;
+        tokio::select! {
+            turn = turnstile.lock_owned() => Ok(turn),
+            interrupt = interrupts.raised() => Err(interrupt.into()),
+        }
+    }
+
+    /// Runs dbt, and keeps what it wrote, also if it failed or was interrupted.
+    async fn invoke(
+        &self,
+        arguments: &[String],
+        index: u32,
+        log: &mut StepLog,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), Halt> {
+        let (Some(checkout), Some(profile)) = (&self.checkout, &self.profile) else {
+            return Err(Halt::failed("the run was not set up"));
+        };
+        let target = checkout.project.join("target");
+        let before = Target::look(target.clone()).await;
+        let (dbt, folder, marks) = (&self.workshop.config.dbt, &self.folder, self.marks());
+        let command = dbt::command(dbt, arguments, &checkout.project, marks, folder, profile);
+        let ended = process::run(command, log, interrupts).await;
+        let place = (self.store(), &self.permits, self.claimed.run.id);
+        Target::look(target).await.keep(&before, place, index, log).await?;
+        dbt::verdict(ended?).map_err(Halt::Failed)
+    }
+
+    fn store(&self) -> &Store {
+        &self.workshop.store
+    }
+
+    fn marks(&self) -> Marks<'_> {
+        Marks { run: self.claimed.run.id, data_dir: self.workshop.data_dir.path() }
+    }
+}
+
+impl PlannedStep {
+    const fn may_fail(&self) -> bool {
+        matches!(self.work, Work::Dbt { may_fail: true, .. })
+    }
+}

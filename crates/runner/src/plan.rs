@@ -1,0 +1,154 @@
+//! What a run will do, step by step, before it does anything.
+
+use domain::{connection::Connection, job::JobSpec, run::Trigger};
+
+/// One step to come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlannedStep {
+    /// As clients see it. Prefect takes the command from between the back-ticks and ignores the
+    /// first three steps.
+    pub(crate) name: String,
+    pub(crate) work: Work,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Checks the code out.
+    Clone,
+    /// Writes `profiles.yml`.
+    Profile,
+    /// Runs dbt with these arguments.
+    Dbt {
+        arguments: Vec<String>,
+        /// Whether the run goes on if it fails.
+        may_fail: bool,
+    },
+}
+
+/// The steps of a run: three that set it up, then what the job says and the trigger overrides.
+pub(crate) fn plan(
+    job: &JobSpec,
+    trigger: &Trigger,
+    connection: Option<&Connection>,
+) -> Vec<PlannedStep> {
+    let connection = connection.map_or("(none)", |connection| connection.spec.name.as_str());
+    let mut steps = vec![
+        PlannedStep { name: "Clone git repository".to_owned(), work: Work::Clone },
+        PlannedStep {
+            name: format!("Create profile from connection {connection}"),
+            work: Work::Profile,
+        },
+        dbt("dbt deps", &["deps"], false),
+    ];
+    if job.run_generate_sources {
+        // As in dbt Cloud: stale sources are told, and do not end the run.
+        steps.push(dbt("dbt source freshness", &["source", "freshness"], true));
+    }
+    let commands = trigger.steps_override.as_ref().unwrap_or(&job.execute_steps);
+    steps.extend(commands.iter().map(|command| dbt(command.as_str(), command.arguments(), false)));
+    if trigger.generate_docs_override.unwrap_or(job.generate_docs) {
+        steps.push(dbt("dbt docs generate", &["docs", "generate"], false));
+    }
+    steps
+}
+
+fn dbt(command: &str, arguments: &[impl ToString], may_fail: bool) -> PlannedStep {
+    let arguments = arguments.iter().map(ToString::to_string).collect();
+    PlannedStep {
+        name: format!("Invoke dbt with `{command}`"),
+        work: Work::Dbt { arguments, may_fail },
+    }
+}
+
+/// After how many seconds a run is ended; 0 is never.
+pub(crate) fn time_limit(job: &JobSpec, trigger: &Trigger) -> u32 {
+    trigger.timeout_seconds_override.unwrap_or(job.timeout_seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        AccountId, ConnectionId, EnvironmentId, Name, ProjectId, Timestamp, UserId,
+        authz::PrincipalId,
+        connection::{ConnectionSpec, DuckDbPath, Platform},
+        job::DbtCommand,
+    };
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    fn job() -> JobSpec {
+        let name = Name::parse("nightly").unwrap();
+        JobSpec::named(ProjectId::new(1).unwrap(), EnvironmentId::new(1).unwrap(), name)
+    }
+
+    fn trigger() -> Trigger {
+        Trigger::plain(PrincipalId::User(UserId::new(1).unwrap()), "a test".to_owned())
+    }
+
+    fn connection() -> Connection {
+        let path = DuckDbPath::parse("shop.duckdb").unwrap();
+        let name = Name::parse("Shop Warehouse").unwrap();
+        Connection {
+            id: ConnectionId::new(1).unwrap(),
+            account: AccountId::new(1).unwrap(),
+            spec: ConnectionSpec { name, platform: Platform::DuckDb { path } },
+            environments: 1,
+            created_at: Timestamp::from_micros(0).unwrap(),
+            updated_at: Timestamp::from_micros(0).unwrap(),
+        }
+    }
+
+    fn names(steps: &[PlannedStep]) -> String {
+        steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_plain_job_sets_up_and_builds() {
+        let steps = plan(&job(), &trigger(), Some(&connection()));
+        assert_snapshot!(names(&steps), @r"
+        Clone git repository
+        Create profile from connection Shop Warehouse
+        Invoke dbt with `dbt deps`
+        Invoke dbt with `dbt build`
+        ");
+    }
+
+    #[test]
+    fn sources_come_before_the_jobs_steps_and_docs_after() {
+        let job = JobSpec { run_generate_sources: true, generate_docs: true, ..job() };
+        let steps = plan(&job, &trigger(), None);
+        assert_snapshot!(names(&steps), @r"
+        Clone git repository
+        Create profile from connection (none)
+        Invoke dbt with `dbt deps`
+        Invoke dbt with `dbt source freshness`
+        Invoke dbt with `dbt build`
+        Invoke dbt with `dbt docs generate`
+        ");
+    }
+
+    #[test]
+    fn a_trigger_overrides_steps_docs_and_time_limit() {
+        let job = JobSpec { generate_docs: true, timeout_seconds: 60, ..job() };
+        let steps = ["dbt seed", "dbt run --select 'tag:a b'"];
+        let trigger = Trigger {
+            steps_override: Some(steps.map(|step| DbtCommand::parse(step).unwrap()).into()),
+            generate_docs_override: Some(false),
+            timeout_seconds_override: Some(0),
+            ..trigger()
+        };
+        let steps = plan(&job, &trigger, Some(&connection()));
+        assert_snapshot!(names(&steps), @r"
+        Clone git repository
+        Create profile from connection Shop Warehouse
+        Invoke dbt with `dbt deps`
+        Invoke dbt with `dbt seed`
+        Invoke dbt with `dbt run --select 'tag:a b'`
+        ");
+        let arguments = ["run", "--select", "tag:a b"].map(str::to_owned).to_vec();
+        assert_eq!(steps[4].work, Work::Dbt { arguments, may_fail: false });
+        assert_eq!(time_limit(&job, &trigger), 0);
+    }
+}

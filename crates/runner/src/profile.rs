@@ -1,0 +1,270 @@
+//! `profiles.yml`: connection, credential and overrides in dbt's words.
+
+use std::path::{Path, PathBuf};
+
+use domain::{
+    connection::Platform,
+    warehouse_credential::{Login, WarehouseSecret},
+};
+use serde_json::{Value, json};
+use store::ClaimedRun;
+
+/// The profile's name, as in dbt Cloud. It is given to dbt by `DBT_PROFILE`, which goes before
+/// what `dbt_project.yml` says, so that file need not be read.
+pub(crate) const NAME: &str = "user";
+/// The variable that hands dbt the password. dbt lets only profiles read variables of this
+/// prefix, and hides their values in its own log (dbt documentation, "Environment variables").
+pub(crate) const PASSWORD: &str = "DBT_ENV_SECRET_NARROWGATE_PASSWORD";
+
+/// What dbt connects with.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    /// The text of `profiles.yml`. It is JSON, which is YAML too and leaves no doubt about quotes.
+    pub(crate) text: String,
+    /// The DuckDB file, if it is one.
+    pub(crate) database: Option<PathBuf>,
+    /// The password, for [`PASSWORD`].
+    pub(crate) password: Option<WarehouseSecret>,
+}
+
+/// Makes the profile of a run; DuckDB files are in `warehouses`, one folder an account.
+///
+/// # Errors
+/// A sentence that says what is missing or does not go together.
+pub(crate) fn profile(claimed: &ClaimedRun, warehouses: &Path) -> Result<Profile, String> {
+    let environment = claimed.environment.spec.name.as_str();
+    let connection = claimed.connection.as_ref().ok_or_else(|| {
+        format!("the environment `{environment}` has no connection, and neither has its project")
+    })?;
+    let name = connection.spec.name.as_str();
+    let login = claimed.credential.as_ref().map(|credential| &credential.spec.login);
+    let (output, database, password) = match (&connection.spec.platform, login) {
+        (Platform::DuckDb { path }, None | Some(Login::DuckDb)) => {
+            let file = warehouses.join(claimed.run.account.to_string()).join(path.as_str());
+            let output = json!({ "type": "duckdb", "path": literal(&file.to_string_lossy()) });
+            (output, Some(file), None)
+        }
+        (
+            Platform::Postgres { hostname, dbname, port, retries },
+            Some(Login::Postgres { username }),
+        ) => {
+            let password = claimed.secret.clone();
+            let mut output = json!({
+                "type": "postgres",
+                "host": literal(hostname),
+                "port": port,
+                "user": literal(username),
+                "password": password.as_ref().map_or(String::new(), |_| from_environment()),
+                "dbname": literal(dbname),
+            });
+            if let Some(retries) = retries {
+                set(&mut output, "retries", json!(retries));
+            }
+            (output, None, password)
+        }
+        (Platform::Postgres { .. }, None) => {
+            return Err(format!(
+                "the connection `{name}` needs a credential, and the environment \
+                 `{environment}` has none"
+            ));
+        }
+        (platform @ Platform::DuckDb { .. }, Some(login @ Login::Postgres { .. }))
+        | (platform @ Platform::Postgres { .. }, Some(login @ Login::DuckDb)) => {
+            return Err(format!(
+                "the connection `{name}` is for {}, but the credential of the environment \
+                 `{environment}` is for {}",
+                platform_name(platform),
+                login_name(login)
+            ));
+        }
+    };
+    let text = write(claimed, output).to_string();
+    Ok(Profile { text, database, password })
+}
+
+fn write(claimed: &ClaimedRun, mut output: Value) -> Value {
+    let (job, trigger) = (&claimed.job.spec, &claimed.run.trigger);
+    let credential = claimed.credential.as_ref().map(|credential| credential.spec.schema.as_str());
+    let schema = trigger.schema_override.as_deref().or(credential).unwrap_or("main");
+    set(&mut output, "schema", json!(literal(schema)));
+    set(&mut output, "threads", json!(trigger.threads_override.unwrap_or(job.threads)));
+    let target = trigger.target_name_override.as_ref().unwrap_or(&job.target_name);
+    json!({ NAME: { "target": literal(target), "outputs": { target: output } } })
+}
+
+fn set(object: &mut Value, key: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(key.to_owned(), value);
+    }
+}
+
+fn from_environment() -> String {
+    format!("{{{{ env_var('{PASSWORD}') }}}}")
+}
+
+/// A text that means itself. dbt renders every value of a profile as a Jinja template, so one
+/// that looks like a template becomes a Jinja string.
+fn literal(text: &str) -> String {
+    if ["{{", "{%", "{#"].iter().any(|opening| text.contains(opening)) {
+        format!("{{{{ {} }}}}", Value::from(text))
+    } else {
+        text.to_owned()
+    }
+}
+
+const fn platform_name(platform: &Platform) -> &'static str {
+    match platform {
+        Platform::DuckDb { .. } => "DuckDB",
+        Platform::Postgres { .. } => "PostgreSQL",
+    }
+}
+
+const fn login_name(login: &Login) -> &'static str {
+    match login {
+        Login::DuckDb => "DuckDB",
+        Login::Postgres { .. } => "PostgreSQL",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        AccountId, ConnectionId, CredentialId, EnvironmentId, JobId, Name, ProjectId, RunId,
+        Timestamp, UserId,
+        authz::PrincipalId,
+        connection::{Connection, ConnectionSpec, DuckDbPath},
+        environment::{Environment, EnvironmentSpec},
+        job::{Job, JobSpec},
+        project::{Project, ProjectSpec},
+        run::{Run, RunState, Trigger},
+        warehouse_credential::{CredentialSpec, WarehouseCredential},
+    };
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    fn at() -> Timestamp {
+        Timestamp::from_micros(0).unwrap()
+    }
+
+    fn claimed(platform: Option<Platform>, login: Option<Login>) -> ClaimedRun {
+        let account = AccountId::new(4).unwrap();
+        let (project, environment) = (ProjectId::new(1).unwrap(), EnvironmentId::new(1).unwrap());
+        let (job, connection) = (JobId::new(1).unwrap(), ConnectionId::new(1).unwrap());
+        let by = PrincipalId::User(UserId::new(1).unwrap());
+        let (created_at, updated_at) = (at(), at());
+        let run = Run {
+            id: RunId::new(1).unwrap(),
+            account,
+            project,
+            environment,
+            job,
+            trigger: Trigger::plain(by, "a test".to_owned()),
+            state: RunState::Starting { dequeued_at: at() },
+            cancel_requested: false,
+            message: String::new(),
+            git_sha: None,
+            git_branch: None,
+            created_at,
+            updated_at,
+        };
+        let spec = JobSpec::named(project, environment, name("nightly"));
+        let job = Job { id: job, account, spec, created_at, updated_at };
+        let spec = EnvironmentSpec::named(name("Production"));
+        let environment =
+            Environment { id: environment, account, project, spec, created_at, updated_at };
+        let connection = platform.map(|platform| Connection {
+            id: connection,
+            account,
+            spec: ConnectionSpec { name: name("Warehouse"), platform },
+            environments: 1,
+            created_at,
+            updated_at,
+        });
+        let credential = login.map(|login| WarehouseCredential {
+            id: CredentialId::new(1).unwrap(),
+            account,
+            project,
+            spec: CredentialSpec {
+                login,
+                schema: "analytics".to_owned(),
+                target_name: "default".to_owned(),
+                threads: 8,
+            },
+            created_at,
+            updated_at,
+        });
+        let spec = ProjectSpec::named(name("Shop"));
+        let project = Project { id: project, account, spec, created_at, updated_at };
+        let secret = Some(WarehouseSecret::new("p{{ssw}}rd'\"".to_owned()));
+        ClaimedRun {
+            run,
+            job,
+            project,
+            environment,
+            repository: None,
+            connection,
+            credential,
+            secret,
+        }
+    }
+
+    fn duckdb() -> Platform {
+        Platform::DuckDb { path: DuckDbPath::parse("marts/shop.duckdb").unwrap() }
+    }
+
+    fn postgres() -> Platform {
+        Platform::Postgres {
+            hostname: "db.internal".to_owned(),
+            dbname: "12345".to_owned(),
+            port: 5432,
+            retries: Some(2),
+        }
+    }
+
+    fn ada() -> Login {
+        Login::Postgres { username: "ada".to_owned() }
+    }
+
+    fn text(claimed: &ClaimedRun) -> String {
+        profile(claimed, Path::new("/data/warehouses")).unwrap().text
+    }
+
+    fn refusal(claimed: &ClaimedRun) -> String {
+        profile(claimed, Path::new("/data/warehouses")).unwrap_err()
+    }
+
+    #[test]
+    fn duckdb_needs_no_credential() {
+        let text = text(&claimed(Some(duckdb()), None));
+        assert_snapshot!(text, @r#"{"user":{"outputs":{"default":{"path":"/data/warehouses/4/marts/shop.duckdb","schema":"main","threads":4,"type":"duckdb"}},"target":"default"}}"#);
+    }
+
+    #[test]
+    fn a_trigger_overrides_schema_threads_and_target() {
+        let mut claimed = claimed(Some(duckdb()), Some(Login::DuckDb));
+        claimed.run.trigger.schema_override = Some("pr_{{ 7 }}\"".to_owned());
+        claimed.run.trigger.threads_override = Some(2);
+        claimed.run.trigger.target_name_override = Some("ci".to_owned());
+        assert_snapshot!(text(&claimed), @r#"{"user":{"outputs":{"ci":{"path":"/data/warehouses/4/marts/shop.duckdb","schema":"{{ \"pr_{{ 7 }}\\\"\" }}","threads":2,"type":"duckdb"}},"target":"ci"}}"#);
+    }
+
+    #[test]
+    fn a_password_is_not_in_the_file() {
+        let claimed = claimed(Some(postgres()), Some(ada()));
+        let profile = profile(&claimed, Path::new("/data/warehouses")).unwrap();
+        assert_snapshot!(profile.text, @r#"{"user":{"outputs":{"default":{"dbname":"12345","host":"db.internal","password":"{{ env_var('DBT_ENV_SECRET_NARROWGATE_PASSWORD') }}","port":5432,"retries":2,"schema":"analytics","threads":4,"type":"postgres","user":"ada"}},"target":"default"}}"#);
+        assert_eq!(profile.password, claimed.secret);
+    }
+
+    #[test]
+    fn what_is_missing_or_does_not_go_together_is_told_in_a_sentence() {
+        assert_snapshot!(refusal(&claimed(None, None)), @"the environment `Production` has no connection, and neither has its project");
+        assert_snapshot!(refusal(&claimed(Some(postgres()), None)), @"the connection `Warehouse` needs a credential, and the environment `Production` has none");
+        assert_snapshot!(refusal(&claimed(Some(duckdb()), Some(ada()))), @"the connection `Warehouse` is for DuckDB, but the credential of the environment `Production` is for PostgreSQL");
+    }
+}

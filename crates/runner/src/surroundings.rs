@@ -1,0 +1,85 @@
+//! The environment variables that a run's programs are given.
+
+use std::{ffi::OsStr, path::Path};
+
+use domain::RunId;
+use tokio::process::Command;
+
+use crate::folder::RunFolder;
+
+/// The run of a process, so that those of a killed server can be found.
+const RUN: &str = "NARROWGATE_RUN_ID";
+/// The data folder of the server that started a process.
+pub(crate) const DATA_DIR: &str = "NARROWGATE_DATA_DIR";
+
+/// The way to the network, where a machine has a proxy or certificates of its own.
+const NETWORK: [&str; 10] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+];
+
+/// What git needs of the server's own set-up to log in elsewhere.
+const LOGIN: [&str; 6] =
+    ["HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND"];
+
+/// Whose process it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Marks<'a> {
+    pub(crate) run: RunId,
+    pub(crate) data_dir: &'a Path,
+}
+
+/// A git command, with the server's own login and nothing that would point it elsewhere.
+pub(crate) fn git(program: &Path, marks: Marks<'_>, folder: &RunFolder) -> Command {
+    let mut command = bare(program, marks);
+    command.envs(inherited(&LOGIN)).current_dir(folder.root());
+    command.env("GIT_TERMINAL_PROMPT", "0");
+    command.env("TMPDIR", folder.temporary());
+    command
+}
+
+/// A dbt command, which sees nothing of the server's environment but the way to programs and to
+/// the network.
+pub(crate) fn dbt(program: &Path, marks: Marks<'_>, folder: &RunFolder) -> Command {
+    let mut command = bare(program, marks);
+    command
+        .env("HOME", folder.home())
+        .env("TMPDIR", folder.temporary())
+        .env("DBT_PROFILES_DIR", folder.profiles())
+        .env("DBT_TARGET_PATH", "target")
+        .env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+        .env("DO_NOT_TRACK", "1")
+        .env("DBT_USE_COLORS", "false")
+        .env("PYTHONUNBUFFERED", "1");
+    command
+}
+
+fn bare(program: &Path, marks: Marks<'_>) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .envs(inherited(&["PATH"]))
+        .envs(inherited(&NETWORK))
+        .env("LANG", "C.UTF-8")
+        .env(RUN, marks.run.to_string())
+        .env(DATA_DIR, marks.data_dir);
+    command
+}
+
+fn inherited<'a>(names: &'a [&'a str]) -> impl Iterator<Item = (&'a str, impl AsRef<OsStr>)> {
+    names.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)))
+}
+
+/// What stands in `/proc/PID/environ` for a process of this data folder, or of this run in it.
+pub(crate) fn marks_in_environ(data_dir: &Path, run: Option<RunId>) -> Vec<Vec<u8>> {
+    let folder = [DATA_DIR.as_bytes(), b"=", data_dir.as_os_str().as_encoded_bytes()].concat();
+    std::iter::once(folder).chain(run.map(|run| format!("{RUN}={run}").into_bytes())).collect()
+}
