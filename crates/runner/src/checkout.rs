@@ -67,8 +67,8 @@ pub(crate) async fn checkout(
     git.clone(remote, branch, sha, log, interrupts).await?;
     let subdirectory = claimed.project.spec.subdirectory.as_ref().map_or("", |path| path.as_str());
     Ok(Checkout {
+        sha: git.answer(&["rev-parse", "--verify", "HEAD"]).await.ok_or_else(no_commit)?,
         project: project_folder(&folder.working_copy(), subdirectory).map_err(Halt::Failed)?,
-        sha: git.answer(&["rev-parse", "HEAD"]).await.ok_or_else(no_commit)?,
         branch: match branch {
             Some(branch) => Some(branch.as_str().to_owned()),
             None => git.answer(&["symbolic-ref", "--short", "-q", "HEAD"]).await,

@@ -1,6 +1,6 @@
 //! Personal tokens: a user's own keys, which no service token may touch.
 
-use domain::authz::License;
+use domain::{Timestamp, authz::License};
 use serde_json::json;
 use testkit::TestApp;
 
@@ -24,6 +24,21 @@ async fn a_user_makes_reads_and_deletes_tokens_of_their_own() {
     assert_eq!(laptop.get("/api/v2/whoami/").await.status(), 401);
     assert_eq!(acme.admin.get(&one).await.status(), 404);
     assert_eq!(acme.admin.delete(&one).await.status(), 404);
+}
+
+#[tokio::test]
+async fn the_first_token_of_an_account_ends_by_itself_after_thirty_days() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let path = acme.v3(&format!("/users/{}/account-apikeys/", acme.admin_id));
+    let first = acme.admin.get(&path).await.data()[0].clone();
+    assert_eq!(first["expires_at"], "2026-12-23T12:00:00.000000+00:00");
+    app.clock.set(Timestamp::parse("2026-12-23T11:59:59Z").unwrap());
+    let made = acme.admin.post(&path, json!({ "name": "lasting" })).await;
+    let lasting = app.presenting(made.data()["token_string"].as_str().unwrap());
+    app.clock.set(Timestamp::parse("2026-12-23T12:00:00Z").unwrap());
+    assert_eq!(acme.admin.get("/api/v2/whoami/").await.status(), 401);
+    assert_eq!(lasting.get("/api/v2/whoami/").await.status(), 200);
 }
 
 #[tokio::test]

@@ -72,8 +72,9 @@ impl Store {
         let owner = Grant::new(owner, Projects::All).map_err(StoreError::corrupt)?;
         let admin = add_member(&mut tx, admin, License::Developer, "Owner", &[owner]).await?;
         let name = Name::parse("first admin").map_err(StoreError::corrupt)?;
+        let end = Some(tx.now().plus_seconds(PersonalToken::FIRST_LIFETIME_SECONDS));
         let token =
-            personal_tokens::insert(&mut tx, self.keyring(), admin.id, name, secret).await?;
+            personal_tokens::insert(&mut tx, self.keyring(), admin.id, name, end, secret).await?;
         tx.event(Event::AccountChanged { id: account.id }).await?;
         tx.commit().await?;
         Ok(Bootstrapped { account, admin, token })

@@ -42,6 +42,7 @@ struct ServiceRow {
 #[derive(FromQueryResult)]
 struct PersonalRow {
     id: i64,
+    expires_at: Option<i64>,
     user_id: i64,
     license: String,
     revision: i64,
@@ -68,7 +69,7 @@ impl Store {
         let now = self.clock().now();
         let principal = match secret.kind() {
             TokenKind::Service => self.service_principal(secret, now).await?,
-            TokenKind::Personal => self.personal_principal(secret).await?,
+            TokenKind::Personal => self.personal_principal(secret, now).await?,
         };
         let Some(principal) = principal else { return Ok(None) };
         match principal.credential() {
@@ -122,6 +123,7 @@ impl Store {
     async fn personal_principal(
         &self,
         secret: &TokenSecret,
+        now: Timestamp,
     ) -> Result<Option<Principal>, StoreError> {
         use personal_token::{Column, Entity, Relation};
 
@@ -133,7 +135,7 @@ impl Store {
         });
         let rows: Vec<PersonalRow> = Entity::find()
             .select_only()
-            .columns([Column::Id, Column::UserId, Column::AccountId])
+            .columns([Column::Id, Column::ExpiresAt, Column::UserId, Column::AccountId])
             .columns([membership::Column::License, membership::Column::Revision])
             .columns([account::Column::Plan, account::Column::TokensMayMint])
             .columns([
@@ -154,6 +156,9 @@ impl Store {
             .map_err(StoreError::db)?;
 
         let Some(first) = rows.first() else { return Ok(None) };
+        if maybe_time(first.expires_at)?.is_some_and(|end| end <= now) {
+            return Ok(None);
+        }
         let id = PersonalTokenId::new(first.id).map_err(StoreError::corrupt)?;
         let user = UserId::new(first.user_id).map_err(StoreError::corrupt)?;
         let license = first.license.parse().map_err(StoreError::corrupt)?;

@@ -8,7 +8,7 @@ use crate::{
     uid::new_uid,
 };
 use domain::{
-    AccountId, Name, PersonalTokenId, UserId,
+    AccountId, Name, PersonalTokenId, Timestamp, UserId,
     authz::{AccessMarker, OwnTokens, Permit, PrincipalId, Read, Write},
     list::{ListQuery, Paged, StateFilter},
     personal_token::PersonalToken,
@@ -85,7 +85,7 @@ impl Store {
             let reason = format!("a user has at most {MAX_PER_USER} personal tokens");
             return Err(StoreError::Conflict(reason));
         }
-        let token = insert(&mut tx, self.keyring(), user, name, secret).await?;
+        let token = insert(&mut tx, self.keyring(), user, name, None, secret).await?;
         tx.commit().await?;
         Ok(token)
     }
@@ -177,6 +177,7 @@ pub(crate) async fn insert(
     keyring: &Keyring,
     user: UserId,
     name: Name,
+    expires_at: Option<Timestamp>,
     secret: &TokenSecret,
 ) -> Result<PersonalToken, StoreError> {
     let key = keyring.digest_key();
@@ -188,6 +189,7 @@ pub(crate) async fn insert(
         name: Set(name.as_str().to_owned()),
         digest_key_id: Set(Some(key.id().into())),
         digest: Set(Some(secret.digest(key).as_bytes().to_vec())),
+        expires_at: Set(expires_at.map(Timestamp::micros)),
         created_at: Set(now),
         updated_at: Set(now),
         ..Default::default()
@@ -210,5 +212,10 @@ async fn record(
 
 /// What an audit record says of a personal token.
 fn said(token: &PersonalToken) -> Value {
-    json!({ "name": token.name, "user_id": token.user, "revoked_at": token.revoked_at })
+    json!({
+        "name": token.name,
+        "user_id": token.user,
+        "expires_at": token.expires_at,
+        "revoked_at": token.revoked_at,
+    })
 }

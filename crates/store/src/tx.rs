@@ -6,7 +6,7 @@ use domain::{
     event::Event,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, JoinType,
+    ActiveValue::Set, ColumnTrait as _, Condition, DatabaseTransaction, EntityTrait as _, JoinType,
     QueryFilter as _, QuerySelect as _, RelationTrait as _,
 };
 use serde_json::Value;
@@ -199,6 +199,11 @@ impl Tx {
         let row: Option<i64> = personal_token::Entity::find_by_id(id)
             .filter(personal_token::Column::AccountId.eq(self.account.get()))
             .filter(personal_token::Column::RevokedAt.is_null())
+            .filter(
+                Condition::any()
+                    .add(personal_token::Column::ExpiresAt.is_null())
+                    .add(personal_token::Column::ExpiresAt.gt(self.now.micros())),
+            )
             .join(JoinType::InnerJoin, personal_token::Relation::Membership.def())
             .select_only()
             .column(membership::Column::Revision)

@@ -67,6 +67,7 @@ CREATE TABLE "personal_tokens" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT
   "name" text NOT NULL,
   "digest_key_id" integer NULL,
   "digest" blob NULL,
+  "expires_at" integer NULL,
   "revoked_at" integer NULL,
   "created_at" integer NOT NULL,
   "updated_at" integer NOT NULL,

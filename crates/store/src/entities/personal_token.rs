@@ -18,6 +18,7 @@ pub struct Model {
     /// The key of the keyring that `digest` was made with; both are gone once it is revoked.
     pub digest_key_id: Option<i64>,
     pub digest: Option<Vec<u8>>,
+    pub expires_at: Option<i64>,
     pub revoked_at: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
@@ -57,6 +58,7 @@ impl Model {
             account: AccountId::new(self.account_id).map_err(StoreError::corrupt)?,
             user: UserId::new(self.user_id).map_err(StoreError::corrupt)?,
             name: Name::parse(self.name).map_err(StoreError::corrupt)?,
+            expires_at: maybe_time(self.expires_at)?,
             revoked_at: maybe_time(self.revoked_at)?,
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,

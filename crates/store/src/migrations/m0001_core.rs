@@ -169,6 +169,7 @@ fn personal_tokens() -> TableCreateStatement {
             text("name"),
             maybe_int("digest_key_id"),
             maybe_blob("digest"),
+            maybe_int("expires_at"),
             maybe_int("revoked_at"),
             int("created_at"),
             int("updated_at"),

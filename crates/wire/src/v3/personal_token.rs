@@ -23,7 +23,7 @@ pub struct PersonalToken {
     pub state: u8,
     /// When it last authorised a request, to within ten seconds.
     pub last_used: Option<String>,
-    /// Always null: personal tokens do not end by themselves in this build.
+    /// When it ends by itself; null is never.
     pub expires_at: Option<String>,
     /// Always empty: its rights are its user's.
     pub service_token_permissions: Vec<String>,
@@ -53,7 +53,7 @@ impl From<&domain::personal_token::PersonalToken> for PersonalToken {
             name: token.name.to_string(),
             state: if token.revoked_at.is_some() { 2 } else { 1 },
             last_used: token.last_used.map(|time| time.to_string()),
-            expires_at: None,
+            expires_at: token.expires_at.map(|time| time.to_string()),
             service_token_permissions: Vec::new(),
             created_at: token.created_at.to_string(),
             updated_at: token.updated_at.to_string(),

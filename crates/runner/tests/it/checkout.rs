@@ -1,0 +1,144 @@
+//! What is checked out, and what is said when it cannot be.
+
+use std::{os::unix::fs::chown, path::Path};
+
+use domain::{
+    environment::BranchName,
+    project::ProjectSpec,
+    run::{Outcome, Run, Trigger},
+};
+use insta::assert_snapshot;
+
+use crate::house::{House, git, subdirectory};
+
+const PROJECT: (&str, &str) = ("dbt_project.yml", "name: scripted");
+
+fn name(text: &str) -> Option<BranchName> {
+    Some(BranchName::parse(text).unwrap())
+}
+
+/// A repository with two commits on `main`, one more on `dev`; gives the first two.
+fn repository(house: &House) -> (String, [String; 2]) {
+    let remote = house.repository("code", &[PROJECT, ("which.txt", "first")]);
+    let first = git(Path::new(&remote), &["rev-parse", "HEAD"]);
+    let second = house.commit("code", &[("which.txt", "second")]);
+    git(Path::new(&remote), &["checkout", "-q", "-b", "dev"]);
+    house.commit("code", &[("which.txt", "dev")]);
+    git(Path::new(&remote), &["checkout", "-q", "main"]);
+    (remote, [first, second])
+}
+
+/// Runs a job whose dbt prints `which.txt`; gives its end and what was printed.
+async fn which(
+    house: &House,
+    remote: &str,
+    branch: Option<&str>,
+    edit: impl FnOnce(&mut Trigger),
+) -> (Run, String) {
+    let connection = Some(house.duckdb().await);
+    let place = house
+        .place_with(remote, connection, None, |_, environment| {
+            environment.use_custom_branch = branch.is_some();
+            environment.custom_branch = branch.and_then(name);
+        })
+        .await;
+    let job = house.job(place, &["dbt run"]).await;
+    let runner = house.runner(house.script("cat which.txt")).await;
+    let run = house.trigger_with(job, edit).await;
+    let ended = house.ended(run).await;
+    runner.stop().await;
+    (ended, house.log(run, 4).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_commit_of_the_default_branch_unless_something_else_is_asked_for() {
+    let house = House::new().await;
+    let (remote, [_, second]) = repository(&house);
+    let (run, printed) = which(&house, &remote, None, |_| {}).await;
+    assert_eq!(printed, "second\n");
+    assert_eq!((run.git_sha, run.git_branch), (Some(second), Some("main".to_owned())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environments_branch_unless_the_trigger_asks_for_another() {
+    let house = House::new().await;
+    let (remote, _) = repository(&house);
+    let (run, printed) = which(&house, &remote, Some("dev"), |_| {}).await;
+    assert_eq!((printed.as_str(), run.git_branch.as_deref()), ("dev\n", Some("dev")));
+
+    let main = |trigger: &mut Trigger| trigger.git_branch = name("main");
+    let (run, printed) = which(&house, &remote, Some("dev"), main).await;
+    assert_eq!((printed.as_str(), run.git_branch.as_deref()), ("second\n", Some("main")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commit_that_the_trigger_asks_for() {
+    let house = House::new().await;
+    let (remote, [first, _]) = repository(&house);
+    let asked = |trigger: &mut Trigger| trigger.git_sha = name(&first[..10]);
+    let (run, printed) = which(&house, &format!("file://{remote}"), None, asked).await;
+    assert_eq!(printed, "first\n");
+    assert_eq!((run.git_sha, run.git_branch), (Some(first.clone()), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_in_a_folder_of_its_repository_runs_there() {
+    let house = House::new().await;
+    let files = [("dbt/shop/dbt_project.yml", "name: shop"), ("dbt/shop/which.txt", "inside\n")];
+    let remote = house.repository("code", &files);
+    let connection = Some(house.duckdb().await);
+    let edit = |project: &mut ProjectSpec, _: &mut _| {
+        project.subdirectory = subdirectory("dbt/shop");
+    };
+    let place = house.place_with(&remote, connection, None, edit).await;
+    let job = house.job(place, &["dbt run"]).await;
+    let runner = house.runner(house.script("cat which.txt")).await;
+    let run = house.trigger(job).await;
+    house.ended(run).await;
+    assert_eq!(house.log(run, 4).await, "inside\n");
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_checked_out_is_told_in_a_sentence() {
+    let house = House::new().await;
+    let (remote, _) = repository(&house);
+    let plain = house.path("plain");
+    std::fs::create_dir(&plain).unwrap();
+    let bare = house.repository("bare", &[]);
+    let empty = house.path("empty");
+    git(Path::new(&remote), &["init", "-q", empty.to_str().unwrap()]);
+    let folder =
+        |text: String| text.replace(&remote, "CODE").replace(plain.to_str().unwrap(), "PLAIN");
+
+    let (run, _) = which(&house, plain.to_str().unwrap(), None, |_| {}).await;
+    assert_eq!(run.state.status(), Outcome::Error.into());
+    assert_snapshot!(folder(run.message), @"step 1, Clone git repository, failed: the folder `PLAIN` is not a git repository: make it one with `git init`, and commit");
+    let (run, _) = which(&house, "/nowhere/code", None, |_| {}).await;
+    assert_snapshot!(run.message, @"step 1, Clone git repository, failed: the repository `/nowhere/code` is not there");
+    let (run, _) = which(&house, empty.to_str().unwrap(), None, |_| {}).await;
+    assert_snapshot!(run.message, @"step 1, Clone git repository, failed: the repository has no commit");
+    let (run, _) = which(&house, &bare, None, |_| {}).await;
+    assert_snapshot!(run.message, @"step 1, Clone git repository, failed: the repository has no `dbt_project.yml` in its root");
+    let (run, _) = which(&house, &remote, Some("gone"), |_| {}).await;
+    assert_snapshot!(folder(run.message), @"step 1, Clone git repository, failed: git could not clone `CODE` at `gone`, its log says why");
+    assert!(house.log(run.id, 1).await.contains("Remote branch gone not found"));
+    let unknown = |trigger: &mut Trigger| trigger.git_sha = name("0123456789abcdef");
+    let (run, _) = which(&house, &remote, None, unknown).await;
+    assert_snapshot!(folder(run.message), @"step 1, Clone git repository, failed: git could not check out `0123456789abcdef`: `CODE` has no such commit");
+    assert!(house.working_copies().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_of_another_user_of_this_machine_can_be_cloned() {
+    let house = House::new().await;
+    let (remote, _) = repository(&house);
+    for folder in [Path::new(&remote), &Path::new(&remote).join(".git")] {
+        if chown(folder, Some(65534), Some(65534)).is_err() {
+            println!("skipped: only root can give a repository to someone else");
+            return;
+        }
+    }
+    let (run, printed) = which(&house, &remote, None, |_| {}).await;
+    assert_eq!(printed, "second\n", "{}\n{}", run.message, house.logs(run.id).await);
+}

@@ -1,0 +1,203 @@
+//! How runs end that do not end by themselves.
+
+use std::{fs, os::unix::process::CommandExt as _, process::Command, time::Duration};
+
+use domain::{
+    RunId,
+    authz::{Caller, Origin, Permit, Runs, SystemTask, Write, authorize},
+    run::Outcome,
+};
+use insta::assert_snapshot;
+use tokio::time::Instant;
+
+use crate::house::{House, eventually, is_alive};
+
+/// A dbt that does not end when it is asked to, and neither does its child. Both pids are in a
+/// file, and it has said and written something by then.
+const STUBBORN: &str = r#"
+trap '' TERM
+mkdir -p target && echo '{"results": []}' > target/run_results.json
+echo begun
+bash -c 'trap "" TERM; while true; do sleep 0.2; done' &
+echo $$ $! > "$HERE/pids.new" && mv "$HERE/pids.new" "$HERE/pids"
+while true; do sleep 0.2; done
+"#;
+
+/// Waits until the stubborn dbt runs; gives its pids.
+async fn pids(house: &House) -> Vec<String> {
+    let file = house.path("pids");
+    let text = eventually("the script runs", async || fs::read_to_string(&file).ok()).await;
+    let pids: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+    assert_eq!(pids.len(), 2);
+    assert!(pids.iter().all(|pid| is_alive(pid)));
+    pids
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_run_ends_within_10_seconds_with_its_whole_process_group() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build", "dbt run"]).await;
+    let runner = house.runner(house.script(STUBBORN)).await;
+    let run = house.trigger(job).await;
+    let pids = pids(&house).await;
+
+    let asked = Instant::now();
+    house.store.cancel_run(&house.permit(), run).await.unwrap();
+    let ended = house.ended(run).await;
+
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(!pids.iter().any(|pid| is_alive(pid)));
+    assert_eq!(ended.state.status(), Outcome::Cancelled.into());
+    assert_eq!(ended.message, "the run was cancelled");
+    assert_snapshot!(house.story(run).await, @r"
+    Clone git repository: Success
+    Create profile from connection Warehouse: Success
+    Invoke dbt with `dbt deps`: Success
+    Invoke dbt with `dbt build`: Cancelled
+    Invoke dbt with `dbt run`: Skipped
+    ");
+    assert_eq!(house.log(run, 4).await, "begun\nthe run was cancelled\n");
+    let kept = house.store.artifacts(&house.permit(), run).await.unwrap();
+    assert_eq!(
+        kept.iter().map(|kept| kept.path.as_str()).collect::<Vec<_>>(),
+        ["run_results.json"]
+    );
+    assert!(house.working_copies().is_empty());
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_takes_too_long_is_ended_as_an_error() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job_with(place, &["dbt build"], |job| job.timeout_seconds = 60).await;
+    let runner = house.runner(house.script("echo begun; sleep 600")).await;
+    let run = house.trigger_with(job, |trigger| trigger.timeout_seconds_override = Some(2)).await;
+    let ended = house.ended(run).await;
+
+    assert_eq!(ended.state.status(), Outcome::Error.into());
+    assert_eq!(ended.message, "timed out after 2 seconds");
+    assert_eq!(house.log(run, 4).await, "begun\ntimed out after 2 seconds\n");
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_that_stops_ends_its_runs_and_waits_for_that() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build"]).await;
+    let runner = house.runner(house.script(STUBBORN)).await;
+    let run = house.trigger(job).await;
+    let pids = pids(&house).await;
+
+    runner.stop().await;
+
+    assert!(!pids.iter().any(|pid| is_alive(pid)));
+    let ended = house.run(run).await;
+    assert_eq!(ended.state.status(), Outcome::Error.into());
+    assert_eq!(ended.message, "the server was stopped");
+    assert!(house.working_copies().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_left_its_group_does_not_outlive_the_run() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build"]).await;
+    let script = "setsid bash -c 'echo $$ > \"$0/pid\"; exec sleep 600' \"$HERE\" &\n\
+                  while [ ! -s \"$HERE/pid\" ]; do sleep 0.05; done; echo done";
+    let runner = house.runner(house.script(script)).await;
+    let run = house.trigger(job).await;
+
+    let ended = house.ended(run).await;
+
+    assert_eq!(ended.state.status(), Outcome::Success.into());
+    assert_eq!(house.log(run, 4).await, "done\n");
+    let pid = fs::read_to_string(house.path("pid")).unwrap();
+    eventually("the process is gone", async || (!is_alive(&pid)).then_some(())).await;
+    runner.stop().await;
+}
+
+/// Does what a runner does until it is killed: claims the run, begins it and writes to its log.
+async fn begin(house: &House) -> RunId {
+    let principals = house.store.system_principals(SystemTask::Runner).await.unwrap();
+    let caller = Caller::new(principals[0].clone(), Origin::local()).into();
+    let permit: Permit<Write, Runs> = authorize(&caller, house.account).unwrap();
+    let run = house.store.claim_run(&permit).await.unwrap().unwrap().run.id;
+    let names = ["Clone git repository", "Invoke dbt with `dbt build`"].map(str::to_owned);
+    let steps = house.store.plan_steps(&permit, run, &names).await.unwrap();
+    house.store.start_run(&permit, run).await.unwrap();
+    house.store.begin_step(&permit, steps[0].id).await.unwrap();
+    house.store.append_log(&permit, steps[0].id, "cloning\n").await.unwrap();
+    run
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_server_left_is_ended_at_the_next_start() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build"]).await;
+    house.trigger(job).await;
+    let run = begin(&house).await;
+    let data = house.store.data_dir().path().canonicalize().unwrap();
+    let left = data.join("work").join(format!("run-{run}/profiles"));
+    fs::create_dir_all(&left).unwrap();
+    let mut process = Command::new("sleep");
+    process.arg("600").env("NARROWGATE_RUN_ID", run.to_string()).env("NARROWGATE_DATA_DIR", &data);
+    let mut process = process.process_group(0).spawn().unwrap();
+    let pid = process.id().to_string();
+
+    let runner = house.runner(house.script("echo built")).await;
+
+    let ended = house.run(run).await;
+    assert_eq!(ended.state.status(), Outcome::Error.into());
+    assert_eq!(ended.message, "the server stopped while this run was under way");
+    assert_eq!(house.log(run, 1).await, "cloning\n");
+    assert_snapshot!(house.story(run).await, @r"
+    Clone git repository: Error
+    Invoke dbt with `dbt build`: Skipped
+    ");
+    assert!(!left.exists());
+    eventually("the process is gone", async || (!is_alive(&pid)).then_some(())).await;
+    process.wait().unwrap();
+    let next = house.trigger(job).await;
+    assert_eq!(house.ended(next).await.state.status(), Outcome::Success.into());
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_freshness_that_fails_does_not_end_the_run() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job_with(place, &["dbt build"], |job| job.run_generate_sources = true).await;
+    let runner = house.runner(house.script("[ \"$1\" != source ]")).await;
+    let run = house.trigger(job).await;
+
+    let ended = house.ended(run).await;
+
+    assert_eq!(ended.state.status(), Outcome::Success.into());
+    assert_snapshot!(house.story(run).await, @r"
+    Clone git repository: Success
+    Create profile from connection Warehouse: Success
+    Invoke dbt with `dbt deps`: Success
+    Invoke dbt with `dbt source freshness`: Error
+    Invoke dbt with `dbt build`: Success
+    ");
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_dbt_fails_the_run_and_not_the_runner() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build"]).await;
+    let runner = house.runner("/nowhere/dbt".into()).await;
+    let run = house.trigger(job).await;
+
+    let ended = house.ended(run).await;
+
+    assert_snapshot!(ended.message, @"step 3, Invoke dbt with `dbt deps`, failed: the program `/nowhere/dbt` is not there");
+    assert_eq!(house.log(run, 3).await, "the program `/nowhere/dbt` is not there\n");
+    runner.stop().await;
+}

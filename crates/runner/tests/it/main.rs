@@ -1,0 +1,10 @@
+//! Runs that are really carried out: a real store, real git, real processes, and where it matters
+//! the real dbt on a real warehouse.
+
+mod checkout;
+mod ends;
+mod house;
+mod postgres;
+mod shop;
+mod side_by_side;
+mod surroundings;

@@ -1,0 +1,65 @@
+//! What dbt is given, and what it is not.
+
+use crate::house::House;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_in_no_log_and_in_no_file_of_the_run() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build"]).await;
+    let script = "echo \"given: $DBT_ENV_SECRET_NARROWGATE_PASSWORD\"; \
+                  grep -r hunter2 \"$DBT_PROFILES_DIR/..\"; cat \"$DBT_PROFILES_DIR/profiles.yml\"";
+    let runner = house.runner(house.script(script)).await;
+    let run = house.trigger(job).await;
+    house.ended(run).await;
+
+    let log = house.log(run, 4).await;
+    assert!(log.starts_with("given: *****\n{\"user\":"), "{log}");
+    assert!(log.contains("env_var('DBT_ENV_SECRET_NARROWGATE_PASSWORD')"), "{log}");
+    assert!(!house.logs(run).await.contains("hunter2"));
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dbt_sees_nothing_of_the_servers_environment_but_the_way_out() {
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build"]).await;
+    let runner = house.runner(house.script("env; pwd; stat -c %a \"$HOME/..\"")).await;
+    let run = house.trigger(job).await;
+    house.ended(run).await;
+
+    let log = house.log(run, 4).await;
+    let allowed = |name: &str| {
+        ["PATH", "HOME", "TMPDIR", "LANG", "DO_NOT_TRACK", "PYTHONUNBUFFERED"].contains(&name)
+            || name.starts_with("DBT_")
+            || name.starts_with("NARROWGATE_")
+            || ["PWD", "SHLVL", "_"].contains(&name) // bash's own
+            || name.to_uppercase().ends_with("_PROXY")
+            || ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO"]
+                .contains(&name)
+    };
+    let names = log.lines().filter_map(|line| Some(line.split_once('=')?.0));
+    assert_eq!(names.filter(|name| !allowed(name)).collect::<Vec<_>>(), Vec::<&str>::new());
+    assert!(log.contains(&format!("NARROWGATE_RUN_ID={run}\n")), "{log}");
+    assert!(log.contains("DBT_USE_COLORS=false\n"), "{log}");
+    assert!(log.contains("DBT_SEND_ANONYMOUS_USAGE_STATS=false\n"), "{log}");
+    assert!(log.ends_with(&format!("work/run-{run}/code\n700\n")), "{log}");
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_reaches_dbt_word_by_word_and_no_shell_reads_it() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let step = "dbt run --select 'tag:a b' --vars '{x: $HOME}' ; rm -rf /";
+    let job = house.job(place, &[step]).await;
+    let runner = house.runner(house.script("for word in \"$@\"; do echo \"<$word>\"; done")).await;
+    let run = house.trigger(job).await;
+    house.ended(run).await;
+
+    let words = "<run>\n<--select>\n<tag:a b>\n<--vars>\n<{x: $HOME}>\n<;>\n<rm>\n<-rf>\n</>\n";
+    assert_eq!(house.log(run, 4).await, words);
+    runner.stop().await;
+}
