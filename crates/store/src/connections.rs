@@ -1,68 +1,245 @@
 //! Connections of the account.
 
-use crate::{Store, StoreError};
 use domain::{
-    ConnectionId,
+    AccountId, ConnectionId,
     authz::{Connections, Permit, Read, Write},
     connection::{Connection, ConnectionSpec},
-    list::{ListQuery, Paged},
+    list::{ListQuery, Paged, StateFilter},
+};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    QuerySelect as _,
+    sea_query::{Expr, ExprTrait as _},
+};
+
+use crate::{
+    Store, StoreError,
+    entities::{
+        connection::{ActiveModel, Column, Entity, Model},
+        environment, project, time,
+    },
+    list::{Collection, Field, Kind, State},
+    rows::{ACTIVE, DELETED, from_text, names_nothing, of_account, said, to_text},
+    tx::Tx,
+};
+
+static COLLECTION: Collection<Column> = Collection {
+    id: Column::Id,
+    fields: &[
+        Field { name: "name", column: Column::Name, kind: Kind::Text },
+        Field { name: "adapter_version", column: Column::AdapterVersion, kind: Kind::Text },
+        Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
+        Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
+    ],
+    state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
 
 impl Store {
-    /// Those that the permit reaches.
+    /// Those of the permit's account.
     ///
     /// # Errors
     /// [`StoreError::Invalid`] (order or filter), [`StoreError::Unavailable`].
     pub async fn connections(
         &self,
-        _permit: &Permit<Read, Connections>,
-        _query: &ListQuery,
+        permit: &Permit<Read, Connections>,
+        query: &ListQuery,
     ) -> Result<Paged<Connection>, StoreError> {
-        todo!()
+        let rows = of_account::<Entity>(Column::AccountId, permit.account());
+        let page = self.page(rows, &COLLECTION, query).await?;
+        let ids: Vec<_> = page.rows.iter().map(|row| row.id).collect();
+        let uses = uses(self.reader(), &ids).await?;
+        let rows = page.rows.into_iter().map(|row| {
+            let count = uses.iter().filter(|used| **used == row.id).count();
+            row.into_domain(count as u64)
+        });
+        Ok(Paged { rows: rows.collect::<Result<_, _>>()?, total: page.total })
     }
+
     /// One of them.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn connection(
         &self,
-        _permit: &Permit<Read, Connections>,
-        _id: ConnectionId,
+        permit: &Permit<Read, Connections>,
+        id: ConnectionId,
     ) -> Result<Connection, StoreError> {
-        todo!()
+        find(self.reader(), permit.account(), id).await
     }
+
     /// Makes one.
     ///
     /// # Errors
-    /// [`StoreError::Denied`], [`StoreError::Invalid`] (an id that names nothing in reach), [`StoreError::Conflict`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn create_connection(
         &self,
-        _permit: &Permit<Write, Connections>,
-        _spec: ConnectionSpec,
+        permit: &Permit<Write, Connections>,
+        spec: ConnectionSpec,
     ) -> Result<Connection, StoreError> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        let now = tx.now().micros();
+        let row = ActiveModel {
+            account_id: Set(tx.account().get()),
+            name: Set(spec.name.to_string()),
+            adapter_version: Set(spec.platform.adapter_version().to_owned()),
+            spec: Set(to_text(&spec)?),
+            state: Set(ACTIVE),
+            created_at: Set(now),
+            updated_at: Set(now),
+            ..Default::default()
+        };
+        let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
+        let connection = row.into_domain(0)?;
+        let object = format!("connection:{}", connection.id);
+        tx.record("connection.created", object, None, None, Some(said(&connection.spec))).await?;
+        tx.commit().await?;
+        Ok(connection)
     }
+
     /// Changes it: `change` gets what it is and gives what it shall be, inside the transaction.
     ///
     /// # Errors
-    /// As creating, [`StoreError::NotFound`], and whatever `change` gives.
+    /// [`StoreError::NotFound`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`],
+    /// and whatever `change` gives.
     pub async fn update_connection<E: From<StoreError>>(
         &self,
-        _permit: &Permit<Write, Connections>,
-        _id: ConnectionId,
-        _change: impl FnOnce(ConnectionSpec) -> Result<ConnectionSpec, E> + Send,
+        permit: &Permit<Write, Connections>,
+        id: ConnectionId,
+        change: impl FnOnce(ConnectionSpec) -> Result<ConnectionSpec, E> + Send,
     ) -> Result<Connection, E> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        let before = find(tx.db(), tx.account(), id).await?;
+        let spec = change(before.spec.clone())?;
+        let after = Connection { spec, updated_at: tx.now(), ..before.clone() };
+        save(&tx, &after).await?;
+        let change = (Some(said(&before.spec)), Some(said(&after.spec)));
+        let object = format!("connection:{id}");
+        tx.record("connection.updated", object, None, change.0, change.1).await?;
+        tx.commit().await?;
+        Ok(after)
     }
+
     /// Deletes it; its id is never given out again. Gives what it was.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::Conflict`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::Conflict`] (in use),
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn delete_connection(
         &self,
-        _permit: &Permit<Write, Connections>,
-        _id: ConnectionId,
+        permit: &Permit<Write, Connections>,
+        id: ConnectionId,
     ) -> Result<Connection, StoreError> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        let connection = find(tx.db(), tx.account(), id).await?;
+        let projects = project::Entity::find()
+            .filter(project::Column::ConnectionId.eq(id.get()))
+            .filter(project::Column::State.eq(ACTIVE));
+        let projects = projects.count(tx.db()).await.map_err(StoreError::db)?;
+        if connection.environments + projects > 0 {
+            let reason = format!(
+                "the connection is used by {} environments and {projects} projects",
+                connection.environments
+            );
+            return Err(StoreError::Conflict(reason));
+        }
+        Entity::update_many()
+            .col_expr(Column::State, Expr::value(DELETED))
+            .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
+            .filter(Column::Id.eq(id.get()))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        let before = Some(said(&connection.spec));
+        tx.record("connection.deleted", format!("connection:{id}"), None, before, None).await?;
+        tx.commit().await?;
+        Ok(connection)
     }
+}
+
+impl Model {
+    /// What it means, with the number of environments that use it.
+    pub(crate) fn into_domain(self, environments: u64) -> Result<Connection, StoreError> {
+        Ok(Connection {
+            id: ConnectionId::new(self.id).map_err(StoreError::corrupt)?,
+            account: AccountId::new(self.account_id).map_err(StoreError::corrupt)?,
+            spec: from_text(&self.spec)?,
+            environments,
+            created_at: time(self.created_at)?,
+            updated_at: time(self.updated_at)?,
+        })
+    }
+}
+
+/// A connection of the account that is not deleted, and how many environments use it: one
+/// statement, a row for each use.
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: ConnectionId,
+) -> Result<Connection, StoreError> {
+    let uses = environment::Entity::find()
+        .select_only()
+        .expr(Expr::col((environment::Entity, environment::Column::Id)).count())
+        .filter(environment::Column::ConnectionId.eq(id.get()))
+        .filter(environment::Column::State.eq(ACTIVE));
+    let uses = sea_orm::QueryTrait::into_query(uses);
+    let row: Option<(i64, String, i64, i64, i64)> = Entity::find_by_id(id.get())
+        .select_only()
+        .columns([Column::AccountId, Column::Spec, Column::CreatedAt, Column::UpdatedAt])
+        .expr_as(Expr::from(uses), "uses")
+        .filter(Column::AccountId.eq(account.get()))
+        .filter(Column::State.eq(ACTIVE))
+        .into_tuple()
+        .one(db)
+        .await
+        .map_err(StoreError::db)?;
+    let (account, spec, created_at, updated_at, uses) = row.ok_or(StoreError::NotFound)?;
+    Ok(Connection {
+        id,
+        account: AccountId::new(account).map_err(StoreError::corrupt)?,
+        spec: from_text(&spec)?,
+        environments: uses.unsigned_abs(),
+        created_at: time(created_at)?,
+        updated_at: time(updated_at)?,
+    })
+}
+
+/// Whether a field names a connection of the account.
+pub(crate) async fn check(
+    tx: &Tx,
+    id: ConnectionId,
+    field: &'static str,
+) -> Result<(), StoreError> {
+    match find(tx.db(), tx.account(), id).await {
+        Err(StoreError::NotFound) => Err(names_nothing(field, "connection")),
+        found => found.map(|_| ()),
+    }
+}
+
+/// The connection of each environment that uses one of these.
+async fn uses(db: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
+    environment::Entity::find()
+        .select_only()
+        .column(environment::Column::ConnectionId)
+        .filter(environment::Column::ConnectionId.is_in(ids.iter().copied()))
+        .filter(environment::Column::State.eq(ACTIVE))
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(StoreError::db)
+}
+
+async fn save(tx: &Tx, connection: &Connection) -> Result<(), StoreError> {
+    let spec = &connection.spec;
+    Entity::update_many()
+        .col_expr(Column::Name, Expr::value(spec.name.as_str()))
+        .col_expr(Column::AdapterVersion, Expr::value(spec.platform.adapter_version()))
+        .col_expr(Column::Spec, Expr::value(to_text(spec)?))
+        .col_expr(Column::UpdatedAt, Expr::value(connection.updated_at.micros()))
+        .filter(Column::Id.eq(connection.id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
 }

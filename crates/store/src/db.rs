@@ -13,13 +13,14 @@ use std::{
 };
 
 use domain::Timestamp;
+use object_store::ObjectStore;
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction,
     TransactionTrait as _,
 };
 use tokio::sync::{Mutex as Turnstile, Notify, OwnedMutexGuard};
 
-use crate::{Clock, Keyring, StoreError, dialect, migrations};
+use crate::{Clock, Keyring, StoreError, artifacts, dialect, migrations};
 
 /// The folder that holds everything a server keeps, and the places in it.
 #[derive(Debug, Clone)]
@@ -82,6 +83,7 @@ struct Inner {
     appended: Notify,
     last_used: LastUsed,
     serving: Mutex<Option<File>>,
+    artifacts: Arc<dyn ObjectStore>,
 }
 
 /// When tokens were used, as far as it is not written down yet: id → time.
@@ -119,6 +121,7 @@ impl Store {
             appended: Notify::new(),
             last_used: LastUsed::default(),
             serving: Mutex::new(None),
+            artifacts: artifacts::open(dir)?,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -180,6 +183,10 @@ impl Store {
     #[must_use]
     pub fn statements(&self) -> u64 {
         self.inner.statements.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn artifact_store(&self) -> &dyn ObjectStore {
+        self.inner.artifacts.as_ref()
     }
 
     pub(crate) fn keyring(&self) -> &Keyring {

@@ -1,11 +1,43 @@
 //! Environments.
 
-use crate::{Store, StoreError};
 use domain::{
-    EnvironmentId, ProjectId,
-    authz::{Environments, Permit, Read, Write},
+    AccountId, EnvironmentId, ProjectId,
+    authz::{Category, Environments, Permit, Read, Write},
     environment::{Environment, EnvironmentSpec},
-    list::{ListQuery, Paged},
+    list::{ListQuery, Paged, StateFilter},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _, sea_query::Expr,
+};
+
+use crate::{
+    Store, StoreError, connections,
+    entities::{
+        environment::{ActiveModel, Column, Entity, Model},
+        job, time,
+    },
+    list::{Collection, Field, Kind, State},
+    projects,
+    rows::{ACTIVE, DELETED, from_text, names_nothing, said, to_text, within},
+    tx::Tx,
+    warehouse_credentials,
+};
+
+static COLLECTION: Collection<Column> = Collection {
+    id: Column::Id,
+    fields: &[
+        Field { name: "project_id", column: Column::ProjectId, kind: Kind::Int },
+        Field { name: "name", column: Column::Name, kind: Kind::Text },
+        Field { name: "type", column: Column::Category, kind: Kind::Text },
+        Field { name: "deployment_type", column: Column::Category, kind: Kind::Text },
+        Field { name: "dbt_version", column: Column::DbtVersion, kind: Kind::Text },
+        Field { name: "connection_id", column: Column::ConnectionId, kind: Kind::Int },
+        Field { name: "credentials_id", column: Column::CredentialId, kind: Kind::Int },
+        Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
+        Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
+    ],
+    state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
 
 impl Store {
@@ -15,55 +47,210 @@ impl Store {
     /// [`StoreError::Invalid`] (order or filter), [`StoreError::Unavailable`].
     pub async fn environments(
         &self,
-        _permit: &Permit<Read, Environments>,
-        _query: &ListQuery,
+        permit: &Permit<Read, Environments>,
+        query: &ListQuery,
     ) -> Result<Paged<Environment>, StoreError> {
-        todo!()
+        let reached = (Column::AccountId, permit.account());
+        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope());
+        let page = self.page(rows, &COLLECTION, query).await?;
+        let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
+        Ok(Paged { rows, total: page.total })
     }
+
     /// One of them.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn environment(
         &self,
-        _permit: &Permit<Read, Environments>,
-        _id: EnvironmentId,
+        permit: &Permit<Read, Environments>,
+        id: EnvironmentId,
     ) -> Result<Environment, StoreError> {
-        todo!()
+        let environment = find(self.reader(), permit.account(), id).await?;
+        permit.within(environment.project)?;
+        Ok(environment)
     }
+
     /// Makes one.
     ///
     /// # Errors
-    /// [`StoreError::Denied`], [`StoreError::Invalid`] (an id that names nothing in reach), [`StoreError::Conflict`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`] or [`StoreError::Denied`] (the project),
+    /// [`StoreError::Invalid`] (an id that names nothing in reach),
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn create_environment(
         &self,
-        _permit: &Permit<Write, Environments>,
-        _project: ProjectId,
-        _spec: EnvironmentSpec,
+        permit: &Permit<Write, Environments>,
+        project: ProjectId,
+        spec: EnvironmentSpec,
     ) -> Result<Environment, StoreError> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        permit.within(project)?;
+        projects::find(tx.db(), tx.account(), project).await?;
+        check(&tx, project, None, &spec).await?;
+        let now = tx.now().micros();
+        let row = ActiveModel {
+            account_id: Set(tx.account().get()),
+            project_id: Set(project.get()),
+            name: Set(spec.name.to_string()),
+            category: Set(spec.category.key().to_owned()),
+            dbt_version: Set(spec.dbt_version.clone()),
+            connection_id: Set(spec.connection.map(Into::into)),
+            credential_id: Set(spec.credential.map(Into::into)),
+            spec: Set(to_text(&spec)?),
+            state: Set(ACTIVE),
+            created_at: Set(now),
+            updated_at: Set(now),
+            ..Default::default()
+        };
+        let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
+        let environment = row.into_domain()?;
+        let object = format!("environment:{}", environment.id);
+        let after = Some(said(&environment.spec));
+        tx.record("environment.created", object, Some(project), None, after).await?;
+        tx.commit().await?;
+        Ok(environment)
     }
+
     /// Changes it: `change` gets what it is and gives what it shall be, inside the transaction.
     ///
     /// # Errors
-    /// As creating, [`StoreError::NotFound`], and whatever `change` gives.
+    /// As creating, and whatever `change` gives.
     pub async fn update_environment<E: From<StoreError>>(
         &self,
-        _permit: &Permit<Write, Environments>,
-        _id: EnvironmentId,
-        _change: impl FnOnce(EnvironmentSpec) -> Result<EnvironmentSpec, E> + Send,
+        permit: &Permit<Write, Environments>,
+        id: EnvironmentId,
+        change: impl FnOnce(EnvironmentSpec) -> Result<EnvironmentSpec, E> + Send,
     ) -> Result<Environment, E> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        let before = find(tx.db(), tx.account(), id).await?;
+        permit.within(before.project).map_err(StoreError::from)?;
+        let spec = change(before.spec.clone())?;
+        check(&tx, before.project, Some(id), &spec).await?;
+        let after = Environment { spec, updated_at: tx.now(), ..before.clone() };
+        save(&tx, &after).await?;
+        let change = (Some(said(&before.spec)), Some(said(&after.spec)));
+        let object = format!("environment:{id}");
+        tx.record("environment.updated", object, Some(after.project), change.0, change.1).await?;
+        tx.commit().await?;
+        Ok(after)
     }
+
     /// Deletes it; its id is never given out again. Gives what it was.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::Conflict`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::Conflict`] (in use),
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn delete_environment(
         &self,
-        _permit: &Permit<Write, Environments>,
-        _id: EnvironmentId,
+        permit: &Permit<Write, Environments>,
+        id: EnvironmentId,
     ) -> Result<Environment, StoreError> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        let environment = find(tx.db(), tx.account(), id).await?;
+        permit.within(environment.project)?;
+        check_unused(&tx, id).await?;
+        Entity::update_many()
+            .col_expr(Column::State, Expr::value(DELETED))
+            .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
+            .filter(Column::Id.eq(id.get()))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        let (project, before) = (Some(environment.project), Some(said(&environment.spec)));
+        tx.record("environment.deleted", format!("environment:{id}"), project, before, None)
+            .await?;
+        tx.commit().await?;
+        Ok(environment)
     }
+}
+
+impl Model {
+    /// What it means.
+    pub(crate) fn into_domain(self) -> Result<Environment, StoreError> {
+        Ok(Environment {
+            id: EnvironmentId::new(self.id).map_err(StoreError::corrupt)?,
+            account: AccountId::new(self.account_id).map_err(StoreError::corrupt)?,
+            project: ProjectId::new(self.project_id).map_err(StoreError::corrupt)?,
+            spec: from_text(&self.spec)?,
+            created_at: time(self.created_at)?,
+            updated_at: time(self.updated_at)?,
+        })
+    }
+}
+
+/// One of the account that is not deleted.
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: EnvironmentId,
+) -> Result<Environment, StoreError> {
+    let row = Entity::find_by_id(id.get())
+        .filter(Column::AccountId.eq(account.get()))
+        .filter(Column::State.eq(ACTIVE))
+        .one(db)
+        .await
+        .map_err(StoreError::db)?;
+    row.ok_or(StoreError::NotFound)?.into_domain()
+}
+
+async fn save(tx: &Tx, environment: &Environment) -> Result<(), StoreError> {
+    let spec = &environment.spec;
+    Entity::update_many()
+        .col_expr(Column::Name, Expr::value(spec.name.as_str()))
+        .col_expr(Column::Category, Expr::value(spec.category.key()))
+        .col_expr(Column::DbtVersion, Expr::value(spec.dbt_version.as_str()))
+        .col_expr(Column::ConnectionId, Expr::value(spec.connection.map(i64::from)))
+        .col_expr(Column::CredentialId, Expr::value(spec.credential.map(i64::from)))
+        .col_expr(Column::Spec, Expr::value(to_text(spec)?))
+        .col_expr(Column::UpdatedAt, Expr::value(environment.updated_at.micros()))
+        .filter(Column::Id.eq(environment.id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
+}
+
+/// Whether what a spec names is there, and a project has one production and one staging
+/// environment at most.
+async fn check(
+    tx: &Tx,
+    project: ProjectId,
+    id: Option<EnvironmentId>,
+    spec: &EnvironmentSpec,
+) -> Result<(), StoreError> {
+    if let Some(connection) = spec.connection {
+        connections::check(tx, connection, "connection_id").await?;
+    }
+    if let Some(credential) = spec.credential {
+        let found = warehouse_credentials::find(tx.db(), tx.account(), credential).await;
+        if !matches!(found, Ok(credential) if credential.project == project) {
+            return Err(names_nothing("credentials_id", "credential"));
+        }
+    }
+    let once = match spec.category {
+        Category::Production | Category::Staging => spec.category.key(),
+        Category::Development | Category::Other => return Ok(()),
+    };
+    let others = Entity::find()
+        .filter(Column::ProjectId.eq(project.get()))
+        .filter(Column::Category.eq(once))
+        .filter(Column::State.eq(ACTIVE))
+        .filter(Column::Id.ne(id.map_or(0, EnvironmentId::get)));
+    if others.count(tx.db()).await.map_err(StoreError::db)? > 0 {
+        let message = format!("the project has a {once} environment already");
+        return Err(StoreError::Invalid { field: "deployment_type", message });
+    }
+    Ok(())
+}
+
+/// An environment that a job runs in stays.
+async fn check_unused(tx: &Tx, id: EnvironmentId) -> Result<(), StoreError> {
+    let users = job::Entity::find()
+        .filter(job::Column::EnvironmentId.eq(id.get()))
+        .filter(job::Column::State.eq(ACTIVE));
+    let users = users.count(tx.db()).await.map_err(StoreError::db)?;
+    if users > 0 {
+        return Err(StoreError::Conflict(format!("{users} jobs run in the environment")));
+    }
+    Ok(())
 }

@@ -49,6 +49,7 @@ mod migrations;
 mod personal_tokens;
 mod projects;
 mod repositories;
+mod rows;
 mod runs;
 mod seal;
 mod service_tokens;

@@ -49,17 +49,12 @@ pub(crate) enum Kind {
     Bool,
 }
 
-/// Which rows of a collection are active.
-pub(crate) enum State {
-    /// Every one: rows of this collection are deleted for good.
-    AllActive,
-    /// Those that meet the condition; the others are deleted. The default is as given.
-    Where {
-        /// The condition of an active row.
-        active: fn() -> SimpleExpr,
-        /// What is listed when nothing is said.
-        default: StateFilter,
-    },
+/// Which rows of a collection are active; the others are deleted.
+pub(crate) struct State {
+    /// The condition of an active row.
+    pub active: fn() -> SimpleExpr,
+    /// What is listed when nothing is said.
+    pub default: StateFilter,
 }
 
 /// The most values that `x__in` takes.
@@ -139,15 +134,10 @@ impl<C: ColumnTrait> Collection<C> {
 
 impl State {
     fn condition(&self, asked: Option<StateFilter>) -> Option<SimpleExpr> {
-        match self {
-            Self::AllActive => {
-                (asked == Some(StateFilter::Deleted)).then(|| SimpleExpr::value(false))
-            }
-            Self::Where { active, default } => match asked.unwrap_or(*default) {
-                StateFilter::Active => Some(active()),
-                StateFilter::Deleted => Some(active().not()),
-                StateFilter::All => None,
-            },
+        match asked.unwrap_or(self.default) {
+            StateFilter::Active => Some((self.active)()),
+            StateFilter::Deleted => Some((self.active)().not()),
+            StateFilter::All => None,
         }
     }
 }

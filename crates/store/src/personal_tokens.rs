@@ -29,7 +29,7 @@ static COLLECTION: Collection<Column> = Collection {
         Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
         Field { name: "last_used", column: Column::LastUsed, kind: Kind::Time },
     ],
-    state: State::Where { active: || Column::RevokedAt.is_null(), default: StateFilter::Active },
+    state: State { active: || Column::RevokedAt.is_null(), default: StateFilter::Active },
 };
 
 /// The most personal tokens that a user may have in an account, revoked ones not counted.

@@ -1,11 +1,42 @@
 //! Projects. Deleting one deletes what belongs to it, and the grants on it.
 
-use crate::{Store, StoreError};
 use domain::{
-    ProjectId,
-    authz::{Permit, ProjectCreate, Projects, Read, Write},
-    list::{ListQuery, Paged},
+    AccountId, ProjectId,
+    authz::{Permit, ProjectCreate, Read, Write, kinds::Projects},
+    event::Event,
+    list::{ListQuery, Paged, StateFilter},
     project::{Project, ProjectSpec},
+    run::RunStatus,
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
+    sea_query::Expr,
+};
+
+use crate::{
+    Store, StoreError, connections,
+    entities::{
+        environment, job,
+        project::{ActiveModel, Column, Entity, Model},
+        repository, run, time, warehouse_credential,
+    },
+    grant_rows, jobs,
+    list::{Collection, Field, Kind, State},
+    repositories,
+    rows::{ACTIVE, DELETED, from_text, names_nothing, said, to_text, within},
+    tx::Tx,
+};
+
+static COLLECTION: Collection<Column> = Collection {
+    id: Column::Id,
+    fields: &[
+        Field { name: "name", column: Column::Name, kind: Kind::Text },
+        Field { name: "connection_id", column: Column::ConnectionId, kind: Kind::Int },
+        Field { name: "repository_id", column: Column::RepositoryId, kind: Kind::Int },
+        Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
+        Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
+    ],
+    state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
 
 impl Store {
@@ -15,54 +46,230 @@ impl Store {
     /// [`StoreError::Invalid`] (order or filter), [`StoreError::Unavailable`].
     pub async fn projects(
         &self,
-        _permit: &Permit<Read, Projects>,
-        _query: &ListQuery,
+        permit: &Permit<Read, Projects>,
+        query: &ListQuery,
     ) -> Result<Paged<Project>, StoreError> {
-        todo!()
+        // A project's own id is what its scope names.
+        let reached = (Column::AccountId, permit.account());
+        let rows = within::<Entity>(reached, Column::Id, &permit.scope());
+        let page = self.page(rows, &COLLECTION, query).await?;
+        let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
+        Ok(Paged { rows, total: page.total })
     }
+
     /// One of them.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn project(
         &self,
-        _permit: &Permit<Read, Projects>,
-        _id: ProjectId,
+        permit: &Permit<Read, Projects>,
+        id: ProjectId,
     ) -> Result<Project, StoreError> {
-        todo!()
+        permit.within(id)?;
+        find(self.reader(), permit.account(), id).await
     }
+
     /// Makes one.
     ///
     /// # Errors
-    /// [`StoreError::Denied`], [`StoreError::Invalid`] (an id that names nothing in reach), [`StoreError::Conflict`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    /// [`StoreError::Invalid`] (an id that names nothing in reach),
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn create_project(
         &self,
-        _permit: &Permit<Write, ProjectCreate>,
-        _spec: ProjectSpec,
+        permit: &Permit<Write, ProjectCreate>,
+        spec: ProjectSpec,
     ) -> Result<Project, StoreError> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        check_links(&tx, None, &spec).await?;
+        let now = tx.now().micros();
+        let row = ActiveModel {
+            account_id: Set(tx.account().get()),
+            name: Set(spec.name.to_string()),
+            connection_id: Set(spec.connection.map(Into::into)),
+            repository_id: Set(spec.repository.map(Into::into)),
+            spec: Set(to_text(&spec)?),
+            state: Set(ACTIVE),
+            created_at: Set(now),
+            updated_at: Set(now),
+            ..Default::default()
+        };
+        let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
+        let project = row.into_domain()?;
+        let object = format!("project:{}", project.id);
+        let after = Some(said(&project.spec));
+        tx.record("project.created", object, Some(project.id), None, after).await?;
+        tx.commit().await?;
+        Ok(project)
     }
+
     /// Changes it: `change` gets what it is and gives what it shall be, inside the transaction.
     ///
     /// # Errors
-    /// As creating, [`StoreError::NotFound`], and whatever `change` gives.
+    /// As creating, [`StoreError::NotFound`], [`StoreError::Denied`], and whatever `change` gives.
     pub async fn update_project<E: From<StoreError>>(
         &self,
-        _permit: &Permit<Write, Projects>,
-        _id: ProjectId,
-        _change: impl FnOnce(ProjectSpec) -> Result<ProjectSpec, E> + Send,
+        permit: &Permit<Write, Projects>,
+        id: ProjectId,
+        change: impl FnOnce(ProjectSpec) -> Result<ProjectSpec, E> + Send,
     ) -> Result<Project, E> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        permit.within(id).map_err(StoreError::from)?;
+        let before = find(tx.db(), tx.account(), id).await?;
+        let spec = change(before.spec.clone())?;
+        check_links(&tx, Some(id), &spec).await?;
+        let after = Project { spec, updated_at: tx.now(), ..before.clone() };
+        save(&tx, &after).await?;
+        let change = (Some(said(&before.spec)), Some(said(&after.spec)));
+        let object = format!("project:{id}");
+        tx.record("project.updated", object, Some(id), change.0, change.1).await?;
+        tx.commit().await?;
+        Ok(after)
     }
-    /// Deletes it; its id is never given out again. Gives what it was.
+
+    /// Deletes it, and what belongs to it: environments, jobs, repositories, credentials, queued
+    /// runs, and the grants on it. Its id is never given out again. Gives what it was.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::Conflict`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::Conflict`] (a run is under
+    /// way), [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn delete_project(
         &self,
-        _permit: &Permit<Write, Projects>,
-        _id: ProjectId,
+        permit: &Permit<Write, Projects>,
+        id: ProjectId,
     ) -> Result<Project, StoreError> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        permit.within(id)?;
+        let project = find(tx.db(), tx.account(), id).await?;
+        cancel_queued_runs(&tx, id).await?;
+        delete_contents(&tx, id).await?;
+        grant_rows::forget_project(&mut tx, id).await?;
+        let before = Some(said(&project.spec));
+        tx.record("project.deleted", format!("project:{id}"), Some(id), before, None).await?;
+        tx.event(Event::ProjectDeleted { id }).await?;
+        tx.commit().await?;
+        Ok(project)
     }
+}
+
+impl Model {
+    /// What it means.
+    pub(crate) fn into_domain(self) -> Result<Project, StoreError> {
+        Ok(Project {
+            id: ProjectId::new(self.id).map_err(StoreError::corrupt)?,
+            account: AccountId::new(self.account_id).map_err(StoreError::corrupt)?,
+            spec: from_text(&self.spec)?,
+            created_at: time(self.created_at)?,
+            updated_at: time(self.updated_at)?,
+        })
+    }
+}
+
+/// A project of the account that is not deleted.
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: ProjectId,
+) -> Result<Project, StoreError> {
+    let row = Entity::find_by_id(id.get())
+        .filter(Column::AccountId.eq(account.get()))
+        .filter(Column::State.eq(ACTIVE))
+        .one(db)
+        .await
+        .map_err(StoreError::db)?;
+    row.ok_or(StoreError::NotFound)?.into_domain()
+}
+
+async fn save(tx: &Tx, project: &Project) -> Result<(), StoreError> {
+    let spec = &project.spec;
+    Entity::update_many()
+        .col_expr(Column::Name, Expr::value(spec.name.as_str()))
+        .col_expr(Column::ConnectionId, Expr::value(spec.connection.map(i64::from)))
+        .col_expr(Column::RepositoryId, Expr::value(spec.repository.map(i64::from)))
+        .col_expr(Column::Spec, Expr::value(to_text(spec)?))
+        .col_expr(Column::UpdatedAt, Expr::value(project.updated_at.micros()))
+        .filter(Column::Id.eq(project.id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
+}
+
+/// Whether what a spec names is there: a connection of the account, and a repository and jobs of
+/// the project itself, which a project that is being made has none of.
+async fn check_links(tx: &Tx, id: Option<ProjectId>, spec: &ProjectSpec) -> Result<(), StoreError> {
+    if let Some(connection) = spec.connection {
+        connections::check(tx, connection, "connection_id").await?;
+    }
+    if let Some(repository) = spec.repository {
+        let found = repositories::find(tx.db(), tx.account(), repository).await;
+        if !matches!(found, Ok(repository) if Some(repository.project) == id) {
+            return Err(names_nothing("repository_id", "repository"));
+        }
+    }
+    for (job, field) in [(spec.docs_job, "docs_job_id"), (spec.freshness_job, "freshness_job_id")] {
+        let Some(job) = job else { continue };
+        let found = jobs::find(tx.db(), tx.account(), job).await;
+        if !matches!(found, Ok(job) if Some(job.spec.project) == id) {
+            return Err(names_nothing(field, "job"));
+        }
+    }
+    Ok(())
+}
+
+/// Queued runs of a project that goes are cancelled; one under way keeps it.
+async fn cancel_queued_runs(tx: &Tx, project: ProjectId) -> Result<(), StoreError> {
+    let under_way =
+        run::Entity::find()
+            .filter(run::Column::ProjectId.eq(project.get()))
+            .filter(run::Column::Status.is_in([
+                i64::from(RunStatus::STARTING.code()),
+                i64::from(RunStatus::RUNNING.code()),
+            ]))
+            .one(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+    if let Some(run) = under_way {
+        let reason = format!("run `{}` of the project is under way: cancel it first", run.id);
+        return Err(StoreError::Conflict(reason));
+    }
+    run::Entity::update_many()
+        .col_expr(run::Column::Status, Expr::value(i64::from(RunStatus::CANCELLED.code())))
+        .col_expr(run::Column::Message, Expr::value("the project was deleted"))
+        .col_expr(run::Column::FinishedAt, Expr::value(tx.now().micros()))
+        .col_expr(run::Column::UpdatedAt, Expr::value(tx.now().micros()))
+        .filter(run::Column::ProjectId.eq(project.get()))
+        .filter(run::Column::Status.eq(i64::from(RunStatus::QUEUED.code())))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
+}
+
+async fn delete_contents(tx: &Tx, project: ProjectId) -> Result<(), StoreError> {
+    macro_rules! delete {
+        ($($table:ident by $column:ident),* $(,)?) => {$(
+            $table::Entity::update_many()
+                .col_expr($table::Column::State, Expr::value(DELETED))
+                .col_expr($table::Column::UpdatedAt, Expr::value(tx.now().micros()))
+                .filter($table::Column::$column.eq(project.get()))
+                .filter($table::Column::State.eq(ACTIVE))
+                .exec(tx.db())
+                .await
+                .map_err(StoreError::db)?;
+        )*};
+    }
+    use crate::entities::project as own;
+    delete! {
+        job by ProjectId, environment by ProjectId, repository by ProjectId,
+        warehouse_credential by ProjectId, own by Id,
+    }
+    // A secret outlives nothing.
+    warehouse_credential::Entity::update_many()
+        .col_expr(warehouse_credential::Column::Secret, Expr::value(None::<Vec<u8>>))
+        .filter(warehouse_credential::Column::ProjectId.eq(project.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
 }

@@ -1,11 +1,38 @@
 //! Repositories of projects.
 
-use crate::{Store, StoreError};
 use domain::{
-    ProjectId, RepositoryId,
+    AccountId, ProjectId, RepositoryId,
     authz::{Permit, Read, Repositories, Write},
-    list::{ListQuery, Paged},
+    list::{ListQuery, Paged, StateFilter},
     repository::{Repository, RepositorySpec},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _, sea_query::Expr,
+};
+
+use crate::{
+    Store, StoreError,
+    entities::{
+        project,
+        repository::{ActiveModel, Column, Entity, Model},
+        time,
+    },
+    list::{Collection, Field, Kind, State},
+    projects,
+    rows::{ACTIVE, DELETED, from_text, said, to_text, within},
+    tx::Tx,
+};
+
+static COLLECTION: Collection<Column> = Collection {
+    id: Column::Id,
+    fields: &[
+        Field { name: "project_id", column: Column::ProjectId, kind: Kind::Int },
+        Field { name: "remote_url", column: Column::RemoteUrl, kind: Kind::Text },
+        Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
+        Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
+    ],
+    state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
 
 impl Store {
@@ -15,55 +42,166 @@ impl Store {
     /// [`StoreError::Invalid`] (order or filter), [`StoreError::Unavailable`].
     pub async fn repositories(
         &self,
-        _permit: &Permit<Read, Repositories>,
-        _query: &ListQuery,
+        permit: &Permit<Read, Repositories>,
+        query: &ListQuery,
     ) -> Result<Paged<Repository>, StoreError> {
-        todo!()
+        let reached = (Column::AccountId, permit.account());
+        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope());
+        let page = self.page(rows, &COLLECTION, query).await?;
+        let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
+        Ok(Paged { rows, total: page.total })
     }
+
     /// One of them.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn repository(
         &self,
-        _permit: &Permit<Read, Repositories>,
-        _id: RepositoryId,
+        permit: &Permit<Read, Repositories>,
+        id: RepositoryId,
     ) -> Result<Repository, StoreError> {
-        todo!()
+        let repository = find(self.reader(), permit.account(), id).await?;
+        permit.within(repository.project)?;
+        Ok(repository)
     }
+
     /// Makes one.
     ///
     /// # Errors
-    /// [`StoreError::Denied`], [`StoreError::Invalid`] (an id that names nothing in reach), [`StoreError::Conflict`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`] or [`StoreError::Denied`] (the project),
+    /// [`StoreError::Invalid`] (an id that names nothing in reach),
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn create_repository(
         &self,
-        _permit: &Permit<Write, Repositories>,
-        _project: ProjectId,
-        _spec: RepositorySpec,
+        permit: &Permit<Write, Repositories>,
+        project: ProjectId,
+        spec: RepositorySpec,
     ) -> Result<Repository, StoreError> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        permit.within(project)?;
+        projects::find(tx.db(), tx.account(), project).await?;
+        let now = tx.now().micros();
+        let row = ActiveModel {
+            account_id: Set(tx.account().get()),
+            project_id: Set(project.get()),
+            remote_url: Set(spec.remote.as_str().to_owned()),
+            spec: Set(to_text(&spec)?),
+            state: Set(ACTIVE),
+            created_at: Set(now),
+            updated_at: Set(now),
+            ..Default::default()
+        };
+        let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
+        let repository = row.into_domain()?;
+        let object = format!("repository:{}", repository.id);
+        let after = Some(said(&repository.spec));
+        tx.record("repository.created", object, Some(project), None, after).await?;
+        tx.commit().await?;
+        Ok(repository)
     }
+
     /// Changes it: `change` gets what it is and gives what it shall be, inside the transaction.
     ///
     /// # Errors
-    /// As creating, [`StoreError::NotFound`], and whatever `change` gives.
+    /// As creating, and whatever `change` gives.
     pub async fn update_repository<E: From<StoreError>>(
         &self,
-        _permit: &Permit<Write, Repositories>,
-        _id: RepositoryId,
-        _change: impl FnOnce(RepositorySpec) -> Result<RepositorySpec, E> + Send,
+        permit: &Permit<Write, Repositories>,
+        id: RepositoryId,
+        change: impl FnOnce(RepositorySpec) -> Result<RepositorySpec, E> + Send,
     ) -> Result<Repository, E> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        let before = find(tx.db(), tx.account(), id).await?;
+        permit.within(before.project).map_err(StoreError::from)?;
+        let spec = change(before.spec.clone())?;
+        let after = Repository { spec, updated_at: tx.now(), ..before.clone() };
+        save(&tx, &after).await?;
+        let change = (Some(said(&before.spec)), Some(said(&after.spec)));
+        let object = format!("repository:{id}");
+        tx.record("repository.updated", object, Some(after.project), change.0, change.1).await?;
+        tx.commit().await?;
+        Ok(after)
     }
+
     /// Deletes it; its id is never given out again. Gives what it was.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::Conflict`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::Conflict`] (in use),
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn delete_repository(
         &self,
-        _permit: &Permit<Write, Repositories>,
-        _id: RepositoryId,
+        permit: &Permit<Write, Repositories>,
+        id: RepositoryId,
     ) -> Result<Repository, StoreError> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        let repository = find(tx.db(), tx.account(), id).await?;
+        permit.within(repository.project)?;
+        check_unused(&tx, id).await?;
+        Entity::update_many()
+            .col_expr(Column::State, Expr::value(DELETED))
+            .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
+            .filter(Column::Id.eq(id.get()))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        let (project, before) = (Some(repository.project), Some(said(&repository.spec)));
+        tx.record("repository.deleted", format!("repository:{id}"), project, before, None).await?;
+        tx.commit().await?;
+        Ok(repository)
     }
+}
+
+impl Model {
+    /// What it means.
+    pub(crate) fn into_domain(self) -> Result<Repository, StoreError> {
+        Ok(Repository {
+            id: RepositoryId::new(self.id).map_err(StoreError::corrupt)?,
+            account: AccountId::new(self.account_id).map_err(StoreError::corrupt)?,
+            project: ProjectId::new(self.project_id).map_err(StoreError::corrupt)?,
+            spec: from_text(&self.spec)?,
+            created_at: time(self.created_at)?,
+            updated_at: time(self.updated_at)?,
+        })
+    }
+}
+
+/// One of the account that is not deleted.
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: RepositoryId,
+) -> Result<Repository, StoreError> {
+    let row = Entity::find_by_id(id.get())
+        .filter(Column::AccountId.eq(account.get()))
+        .filter(Column::State.eq(ACTIVE))
+        .one(db)
+        .await
+        .map_err(StoreError::db)?;
+    row.ok_or(StoreError::NotFound)?.into_domain()
+}
+
+async fn save(tx: &Tx, repository: &Repository) -> Result<(), StoreError> {
+    let spec = &repository.spec;
+    Entity::update_many()
+        .col_expr(Column::RemoteUrl, Expr::value(spec.remote.as_str()))
+        .col_expr(Column::Spec, Expr::value(to_text(spec)?))
+        .col_expr(Column::UpdatedAt, Expr::value(repository.updated_at.micros()))
+        .filter(Column::Id.eq(repository.id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
+}
+
+/// A repository that a project clones from stays.
+async fn check_unused(tx: &Tx, id: RepositoryId) -> Result<(), StoreError> {
+    let users = project::Entity::find()
+        .filter(project::Column::RepositoryId.eq(id.get()))
+        .filter(project::Column::State.eq(ACTIVE));
+    if users.count(tx.db()).await.map_err(StoreError::db)? > 0 {
+        let reason = "the repository is its project's: set another one first";
+        return Err(StoreError::Conflict(reason.to_owned()));
+    }
+    Ok(())
 }

@@ -60,7 +60,7 @@ static COLLECTION: Collection<Column> = Collection {
         Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
         Field { name: "last_used", column: Column::LastUsed, kind: Kind::Time },
     ],
-    state: State::Where { active: || Column::State.ne(REVOKED), default: StateFilter::Active },
+    state: State { active: || Column::State.ne(REVOKED), default: StateFilter::Active },
 };
 
 impl Store {

@@ -1,11 +1,37 @@
 //! Warehouse credentials; the secret is sealed and never read back but by the runner.
 
-use crate::{Store, StoreError};
 use domain::{
-    CredentialId, ProjectId,
+    AccountId, CredentialId, ProjectId,
     authz::{EnvironmentCredentials, Permit, Read, Write},
-    list::{ListQuery, Paged},
+    list::{ListQuery, Paged, StateFilter},
     warehouse_credential::{CredentialSpec, WarehouseCredential, WarehouseSecret},
+};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _, sea_query::Expr,
+};
+
+use crate::{
+    Keyring, Store, StoreError,
+    entities::{
+        environment, time,
+        warehouse_credential::{ActiveModel, Column, Entity, Model},
+    },
+    list::{Collection, Field, Kind, State},
+    projects,
+    rows::{ACTIVE, DELETED, from_text, said, to_text, within},
+    seal::{self, Place},
+    tx::Tx,
+};
+
+static COLLECTION: Collection<Column> = Collection {
+    id: Column::Id,
+    fields: &[
+        Field { name: "project_id", column: Column::ProjectId, kind: Kind::Int },
+        Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
+        Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
+    ],
+    state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
 
 impl Store {
@@ -15,57 +41,219 @@ impl Store {
     /// [`StoreError::Invalid`] (order or filter), [`StoreError::Unavailable`].
     pub async fn warehouse_credentials(
         &self,
-        _permit: &Permit<Read, EnvironmentCredentials>,
-        _query: &ListQuery,
+        permit: &Permit<Read, EnvironmentCredentials>,
+        query: &ListQuery,
     ) -> Result<Paged<WarehouseCredential>, StoreError> {
-        todo!()
+        let reached = (Column::AccountId, permit.account());
+        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope());
+        let page = self.page(rows, &COLLECTION, query).await?;
+        let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
+        Ok(Paged { rows, total: page.total })
     }
+
     /// One of them.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn warehouse_credential(
         &self,
-        _permit: &Permit<Read, EnvironmentCredentials>,
-        _id: CredentialId,
+        permit: &Permit<Read, EnvironmentCredentials>,
+        id: CredentialId,
     ) -> Result<WarehouseCredential, StoreError> {
-        todo!()
+        let credential = find(self.reader(), permit.account(), id).await?;
+        permit.within(credential.project)?;
+        Ok(credential)
     }
+
     /// Makes one.
     ///
     /// # Errors
-    /// [`StoreError::Denied`], [`StoreError::Invalid`] (an id that names nothing in reach), [`StoreError::Conflict`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`] or [`StoreError::Denied`] (the project),
+    /// [`StoreError::Invalid`] (an id that names nothing in reach),
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn create_warehouse_credential(
         &self,
-        _permit: &Permit<Write, EnvironmentCredentials>,
-        _project: ProjectId,
-        _secret: Option<WarehouseSecret>,
-        _spec: CredentialSpec,
+        permit: &Permit<Write, EnvironmentCredentials>,
+        project: ProjectId,
+        secret: Option<WarehouseSecret>,
+        spec: CredentialSpec,
     ) -> Result<WarehouseCredential, StoreError> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        permit.within(project)?;
+        projects::find(tx.db(), tx.account(), project).await?;
+        let now = tx.now().micros();
+        let row = ActiveModel {
+            account_id: Set(tx.account().get()),
+            project_id: Set(project.get()),
+            spec: Set(to_text(&spec)?),
+            state: Set(ACTIVE),
+            created_at: Set(now),
+            updated_at: Set(now),
+            ..Default::default()
+        };
+        let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
+        let credential = row.into_domain()?;
+        keep_secret(&tx, self.keyring(), credential.id, secret).await?;
+        let object = format!("warehouse_credential:{}", credential.id);
+        let after = Some(said(&credential.spec));
+        tx.record("warehouse_credential.created", object, Some(project), None, after).await?;
+        tx.commit().await?;
+        Ok(credential)
     }
-    /// Changes it (`secret`: `None` keeps the old one): `change` gets what it is and gives what it shall be, inside the transaction.
+
+    /// Changes it: `change` gets what it is and gives what it shall be, inside the transaction.
+    /// A secret of `None` keeps the old one.
     ///
     /// # Errors
-    /// As creating, [`StoreError::NotFound`], and whatever `change` gives.
+    /// As creating, and whatever `change` gives.
     pub async fn update_warehouse_credential<E: From<StoreError>>(
         &self,
-        _permit: &Permit<Write, EnvironmentCredentials>,
-        _id: CredentialId,
-        _secret: Option<WarehouseSecret>,
-        _change: impl FnOnce(CredentialSpec) -> Result<CredentialSpec, E> + Send,
+        permit: &Permit<Write, EnvironmentCredentials>,
+        id: CredentialId,
+        secret: Option<WarehouseSecret>,
+        change: impl FnOnce(CredentialSpec) -> Result<CredentialSpec, E> + Send,
     ) -> Result<WarehouseCredential, E> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        let before = find(tx.db(), tx.account(), id).await?;
+        permit.within(before.project).map_err(StoreError::from)?;
+        let spec = change(before.spec.clone())?;
+        let after = WarehouseCredential { spec, updated_at: tx.now(), ..before.clone() };
+        save(&tx, &after).await?;
+        keep_secret(&tx, self.keyring(), id, secret).await?;
+        let change = (Some(said(&before.spec)), Some(said(&after.spec)));
+        let object = format!("warehouse_credential:{id}");
+        tx.record("warehouse_credential.updated", object, Some(after.project), change.0, change.1)
+            .await?;
+        tx.commit().await?;
+        Ok(after)
     }
+
     /// Deletes it; its id is never given out again. Gives what it was.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::Conflict`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::Conflict`] (in use),
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn delete_warehouse_credential(
         &self,
-        _permit: &Permit<Write, EnvironmentCredentials>,
-        _id: CredentialId,
+        permit: &Permit<Write, EnvironmentCredentials>,
+        id: CredentialId,
     ) -> Result<WarehouseCredential, StoreError> {
-        todo!()
+        let mut tx = self.begin(permit).await?;
+        let credential = find(tx.db(), tx.account(), id).await?;
+        permit.within(credential.project)?;
+        check_unused(&tx, id).await?;
+        Entity::update_many()
+            .col_expr(Column::State, Expr::value(DELETED))
+            .col_expr(Column::Secret, Expr::value(None::<Vec<u8>>))
+            .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
+            .filter(Column::Id.eq(id.get()))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        let (project, before) = (Some(credential.project), Some(said(&credential.spec)));
+        tx.record(
+            "warehouse_credential.deleted",
+            format!("warehouse_credential:{id}"),
+            project,
+            before,
+            None,
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(credential)
     }
+}
+
+impl Model {
+    /// What it means.
+    pub(crate) fn into_domain(self) -> Result<WarehouseCredential, StoreError> {
+        Ok(WarehouseCredential {
+            id: CredentialId::new(self.id).map_err(StoreError::corrupt)?,
+            account: AccountId::new(self.account_id).map_err(StoreError::corrupt)?,
+            project: ProjectId::new(self.project_id).map_err(StoreError::corrupt)?,
+            spec: from_text(&self.spec)?,
+            created_at: time(self.created_at)?,
+            updated_at: time(self.updated_at)?,
+        })
+    }
+}
+
+/// One of the account that is not deleted.
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: CredentialId,
+) -> Result<WarehouseCredential, StoreError> {
+    let row = Entity::find_by_id(id.get())
+        .filter(Column::AccountId.eq(account.get()))
+        .filter(Column::State.eq(ACTIVE))
+        .one(db)
+        .await
+        .map_err(StoreError::db)?;
+    row.ok_or(StoreError::NotFound)?.into_domain()
+}
+
+async fn save(tx: &Tx, credential: &WarehouseCredential) -> Result<(), StoreError> {
+    let spec = &credential.spec;
+    Entity::update_many()
+        .col_expr(Column::Spec, Expr::value(to_text(spec)?))
+        .col_expr(Column::UpdatedAt, Expr::value(credential.updated_at.micros()))
+        .filter(Column::Id.eq(credential.id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
+}
+
+/// Seals a secret for its row, which has to be there: the seal is bound to the row's id.
+async fn keep_secret(
+    tx: &Tx,
+    keyring: &Keyring,
+    id: CredentialId,
+    secret: Option<WarehouseSecret>,
+) -> Result<(), StoreError> {
+    let Some(secret) = secret else { return Ok(()) };
+    let sealed = seal::seal(keyring, place(id), secret.reveal().as_bytes())?;
+    Entity::update_many()
+        .col_expr(Column::Secret, Expr::value(sealed))
+        .filter(Column::Id.eq(id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
+}
+
+/// The unsealed secret of a credential, for the runner.
+pub(crate) async fn secret_of(
+    tx: &Tx,
+    keyring: &Keyring,
+    id: CredentialId,
+) -> Result<Option<WarehouseSecret>, StoreError> {
+    let row = Entity::find_by_id(id.get())
+        .filter(Column::AccountId.eq(tx.account().get()))
+        .one(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    let Some(sealed) = row.and_then(|row| row.secret) else { return Ok(None) };
+    let bytes = seal::open(keyring, place(id), &sealed)?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(StoreError::corrupt)?;
+    Ok(Some(WarehouseSecret::new(text)))
+}
+
+fn place(id: CredentialId) -> Place {
+    Place { table: "warehouse_credentials", id: id.get(), field: "secret" }
+}
+
+/// A credential that an environment uses stays.
+async fn check_unused(tx: &Tx, id: CredentialId) -> Result<(), StoreError> {
+    let users = environment::Entity::find()
+        .filter(environment::Column::CredentialId.eq(id.get()))
+        .filter(environment::Column::State.eq(ACTIVE));
+    let users = users.count(tx.db()).await.map_err(StoreError::db)?;
+    if users > 0 {
+        return Err(StoreError::Conflict(format!(
+            "the credential is used by {users} environments"
+        )));
+    }
+    Ok(())
 }

@@ -107,7 +107,8 @@ impl House {
         };
         let repository =
             store.create_repository(&self.permit(), project, repository).await.unwrap().id;
-        let linked = store.update_project(&self.permit(), project, |spec| {
+        let permit = self.permit();
+        let linked = store.update_project(&permit, project, |spec| {
             Ok::<_, store::StoreError>(ProjectSpec { repository: Some(repository), ..spec })
         });
         linked.await.unwrap();
@@ -133,7 +134,8 @@ impl House {
             threads: 4,
         };
         let secret = Some(WarehouseSecret::new(password.to_owned()));
-        let made = self.store.create_warehouse_credential(&self.permit(), project, secret, spec);
+        let permit = self.permit();
+        let made = self.store.create_warehouse_credential(&permit, project, secret, spec);
         made.await.unwrap().id
     }
 

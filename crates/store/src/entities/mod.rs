@@ -2,17 +2,27 @@
 #![expect(unreachable_pub, reason = "SeaORM's derive macros write `pub`")]
 
 pub(crate) mod account;
+pub(crate) mod artifact;
 pub(crate) mod audit_head;
 pub(crate) mod audit_record;
+pub(crate) mod connection;
+pub(crate) mod environment;
 pub(crate) mod event;
 pub(crate) mod group;
 pub(crate) mod group_member;
 pub(crate) mod group_permission;
+pub(crate) mod job;
 pub(crate) mod membership;
 pub(crate) mod personal_token;
+pub(crate) mod project;
+pub(crate) mod repository;
+pub(crate) mod run;
+pub(crate) mod run_step;
 pub(crate) mod service_token;
 pub(crate) mod service_token_permission;
+pub(crate) mod step_log_chunk;
 pub(crate) mod user;
+pub(crate) mod warehouse_credential;
 
 use domain::Timestamp;
 

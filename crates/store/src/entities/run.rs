@@ -1,0 +1,31 @@
+//! The table `runs`.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "runs")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub account_id: i64,
+    pub project_id: i64,
+    pub environment_id: i64,
+    pub job_id: i64,
+    pub status: i64,
+    pub for_pull_request: bool,
+    pub cancel_requested: bool,
+    pub trigger: String,
+    pub message: String,
+    pub git_sha: Option<String>,
+    pub git_branch: Option<String>,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub dequeued_at: Option<i64>,
+    pub started_at: Option<i64>,
+    pub finished_at: Option<i64>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

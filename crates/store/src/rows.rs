@@ -1,0 +1,47 @@
+//! What the rows of all nouns have in common: a spec as JSON, a state, and how they are looked up.
+
+use domain::{AccountId, authz::Scope};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter as _, Select};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{StoreError, list::in_scope};
+
+/// A row that is there.
+pub(crate) const ACTIVE: i64 = 1;
+/// A row that is kept for what points to it.
+pub(crate) const DELETED: i64 = 2;
+
+/// A spec as it is stored.
+pub(crate) fn to_text(spec: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(spec).map_err(StoreError::corrupt)
+}
+
+/// A stored spec.
+pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(StoreError::corrupt)
+}
+
+/// What an audit record says of a spec.
+pub(crate) fn said(spec: &impl Serialize) -> Value {
+    serde_json::to_value(spec).unwrap_or_default()
+}
+
+/// The rows of an account; `column` is its `account_id`.
+pub(crate) fn of_account<E: EntityTrait>(column: E::Column, account: AccountId) -> Select<E> {
+    E::find().filter(column.eq(account.get()))
+}
+
+/// The rows of an account within a scope of projects.
+pub(crate) fn within<E: EntityTrait>(
+    account: (E::Column, AccountId),
+    project: E::Column,
+    scope: &Scope,
+) -> Select<E> {
+    of_account::<E>(account.0, account.1).filter(in_scope(project, scope))
+}
+
+/// A field that names something which is not there, or not within reach: the same words for both.
+pub(crate) fn names_nothing(field: &'static str, what: &str) -> StoreError {
+    StoreError::Invalid { field, message: format!("does not name a {what} within reach") }
+}

@@ -1,0 +1,192 @@
+//! Runs and their steps, from the queue to the end.
+
+mod queue;
+mod steps;
+
+use std::collections::BTreeMap;
+
+use domain::{
+    AccountId, EnvironmentId, JobId, ProjectId, RunId,
+    authz::{Permit, Read, Runs},
+    list::{ListQuery, Paged, StateFilter},
+    run::{Outcome, Run, RunState, RunStatus},
+};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+    sea_query::{Expr, ExprTrait as _},
+};
+
+use crate::{
+    Store, StoreError,
+    entities::{
+        maybe_time,
+        run::{Column, Entity, Model},
+        time,
+    },
+    list::{Collection, Field, Kind, State, in_scope},
+    rows::{from_text, within},
+};
+
+pub use queue::ClaimedRun;
+
+/// A job's newest runs.
+#[derive(Debug, Clone)]
+pub struct LatestRuns {
+    /// The newest.
+    pub latest: Option<Run>,
+    /// The newest that has finished.
+    pub latest_completed: Option<Run>,
+}
+
+static COLLECTION: Collection<Column> = Collection {
+    id: Column::Id,
+    fields: &[
+        Field { name: "project_id", column: Column::ProjectId, kind: Kind::Int },
+        Field { name: "environment_id", column: Column::EnvironmentId, kind: Kind::Int },
+        Field { name: "job_definition_id", column: Column::JobId, kind: Kind::Int },
+        Field { name: "job_id", column: Column::JobId, kind: Kind::Int },
+        Field { name: "status", column: Column::Status, kind: Kind::Int },
+        Field { name: "git_sha", column: Column::GitSha, kind: Kind::Text },
+        Field { name: "git_branch", column: Column::GitBranch, kind: Kind::Text },
+        Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
+        Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
+        Field { name: "dequeued_at", column: Column::DequeuedAt, kind: Kind::Time },
+        Field { name: "started_at", column: Column::StartedAt, kind: Kind::Time },
+        Field { name: "finished_at", column: Column::FinishedAt, kind: Kind::Time },
+    ],
+    // Runs are not deleted; their states on the wire are all of them unless it is said.
+    state: State { active: || Expr::value(true), default: StateFilter::All },
+};
+
+impl Store {
+    /// Runs that the permit reaches.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`], [`StoreError::Unavailable`].
+    pub async fn runs(
+        &self,
+        permit: &Permit<Read, Runs>,
+        query: &ListQuery,
+    ) -> Result<Paged<Run>, StoreError> {
+        let reached = (Column::AccountId, permit.account());
+        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope());
+        let page = self.page(rows, &COLLECTION, query).await?;
+        let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
+        Ok(Paged { rows, total: page.total })
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn run(&self, permit: &Permit<Read, Runs>, id: RunId) -> Result<Run, StoreError> {
+        let run = find(self.reader(), permit.account(), id).await?;
+        permit.within(run.project)?;
+        Ok(run)
+    }
+
+    /// The newest runs of each of these jobs, in two statements.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn latest_runs(
+        &self,
+        permit: &Permit<Read, Runs>,
+        jobs: &[JobId],
+    ) -> Result<BTreeMap<JobId, LatestRuns>, StoreError> {
+        let ids: Vec<i64> = jobs.iter().map(|job| job.get()).collect();
+        let newest = |finished: bool| {
+            let newest = Entity::find()
+                .select_only()
+                .expr(Expr::col((Entity, Column::Id)).max())
+                .filter(Column::AccountId.eq(permit.account().get()))
+                .filter(Column::JobId.is_in(ids.clone()))
+                .filter(in_scope(Column::ProjectId, &permit.scope()));
+            let newest =
+                if finished { newest.filter(Column::FinishedAt.is_not_null()) } else { newest };
+            let newest = sea_orm::QueryTrait::into_query(newest.group_by(Column::JobId));
+            Entity::find().filter(Column::Id.in_subquery(newest))
+        };
+        let latest = newest(false).all(self.reader()).await.map_err(StoreError::db)?;
+        let completed = newest(true).all(self.reader()).await.map_err(StoreError::db)?;
+        let mut found: BTreeMap<JobId, LatestRuns> = BTreeMap::new();
+        for row in latest {
+            let run = row.into_domain()?;
+            found.insert(run.job, LatestRuns { latest: Some(run), latest_completed: None });
+        }
+        for row in completed {
+            let run = row.into_domain()?;
+            if let Some(latest) = found.get_mut(&run.job) {
+                latest.latest_completed = Some(run);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Model {
+    /// What it means.
+    pub(crate) fn into_domain(self) -> Result<Run, StoreError> {
+        Ok(Run {
+            id: RunId::new(self.id).map_err(StoreError::corrupt)?,
+            account: AccountId::new(self.account_id).map_err(StoreError::corrupt)?,
+            project: ProjectId::new(self.project_id).map_err(StoreError::corrupt)?,
+            environment: EnvironmentId::new(self.environment_id).map_err(StoreError::corrupt)?,
+            job: JobId::new(self.job_id).map_err(StoreError::corrupt)?,
+            trigger: from_text(&self.trigger)?,
+            state: self.run_state()?,
+            cancel_requested: self.cancel_requested,
+            message: self.message,
+            git_sha: self.git_sha,
+            git_branch: self.git_branch,
+            created_at: time(self.created_at)?,
+            updated_at: time(self.updated_at)?,
+        })
+    }
+
+    fn run_state(&self) -> Result<RunState, StoreError> {
+        let status = RunStatus::new(self.status).map_err(StoreError::corrupt)?;
+        let needs = |time: Option<i64>| {
+            maybe_time(time)?.ok_or_else(|| {
+                StoreError::Corrupt(format!("run {} lacks a time of its state", self.id))
+            })
+        };
+        Ok(match status {
+            RunStatus::QUEUED => RunState::Queued,
+            RunStatus::STARTING => RunState::Starting { dequeued_at: needs(self.dequeued_at)? },
+            RunStatus::RUNNING => RunState::Running {
+                dequeued_at: needs(self.dequeued_at)?,
+                started_at: needs(self.started_at)?,
+            },
+            ended => RunState::Finished {
+                outcome: outcome(ended),
+                dequeued_at: maybe_time(self.dequeued_at)?,
+                started_at: maybe_time(self.started_at)?,
+                finished_at: needs(self.finished_at)?,
+            },
+        })
+    }
+}
+
+/// How a run or step with this status ended.
+fn outcome(status: RunStatus) -> Outcome {
+    match status {
+        RunStatus::SUCCESS => Outcome::Success,
+        RunStatus::CANCELLED => Outcome::Cancelled,
+        _ => Outcome::Error,
+    }
+}
+
+/// A run of the account.
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: RunId,
+) -> Result<Run, StoreError> {
+    let row = Entity::find_by_id(id.get())
+        .filter(Column::AccountId.eq(account.get()))
+        .one(db)
+        .await
+        .map_err(StoreError::db)?;
+    row.ok_or(StoreError::NotFound)?.into_domain()
+}

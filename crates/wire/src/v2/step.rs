@@ -1,0 +1,217 @@
+//! A run's steps (document: `RunStepResponse`).
+
+use domain::{
+    AccountId, Timestamp,
+    run::{Outcome, RunStep as Step, StepState},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::duration::{clock, humanized};
+
+/// One step of a run.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[expect(missing_docs, reason = "field by field the document's RunStepResponse")]
+pub struct RunStep {
+    pub id: i64,
+    pub run_id: i64,
+    pub account_id: i64,
+    /// Counted from 1; 1 to 3 set the run up.
+    pub index: u32,
+    /// 1 queued, 3 running, 10 success, 20 error, 30 cancelled, 40 skipped.
+    pub status: u8,
+    pub status_humanized: String,
+    /// A colour in hex.
+    pub status_color: String,
+    /// Such as ``Invoke dbt with `dbt build` ``.
+    pub name: String,
+    /// What dbt wrote to its console; never empty for a step that succeeded.
+    pub logs: String,
+    /// The same; null unless asked for by `include_related`.
+    pub debug_logs: Option<String>,
+    /// The last 1000 lines of it; null where `debug_logs` is there.
+    pub truncated_debug_logs: Option<String>,
+    pub log_path: Option<String>,
+    pub debug_log_path: Option<String>,
+    /// `HH:MM:SS`
+    pub duration: String,
+    pub duration_humanized: String,
+    pub started_at: Option<String>,
+    pub finished_at: Option<String>,
+    pub created_at: String,
+    pub updated_at: String,
+    /// The dbt command, for a step that runs one.
+    pub run_step_command: Option<RunStepCommand>,
+    /// Always null in this build.
+    pub run_step_invocation: Option<RunStepInvocation>,
+}
+
+/// The dbt command of a step.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RunStepCommand {
+    /// The step.
+    pub run_step_id: i64,
+    /// Such as `dbt build`.
+    pub dbt_command: String,
+}
+
+/// The invocation of a step.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct RunStepInvocation {
+    /// The step.
+    pub run_step_id: i64,
+    /// Its run.
+    pub run_id: i64,
+}
+
+/// How many lines `truncated_debug_logs` has at most.
+const TRUNCATED_LINES: usize = 1000;
+
+impl RunStep {
+    /// A step with its console text; `debug` adds the whole of it as `debug_logs`.
+    #[must_use]
+    pub fn new(step: &Step, account: AccountId, text: &str, debug: bool, now: Timestamp) -> Self {
+        let (status, word) = step.state.status();
+        let (started, finished) = times(step.state);
+        let seconds =
+            started.map_or(0, |started| finished.unwrap_or(now).seconds_since(started));
+        Self {
+            id: step.id.get(),
+            run_id: step.run.get(),
+            account_id: account.get(),
+            index: step.index,
+            status,
+            status_humanized: word.to_owned(),
+            status_color: color(step.state).to_owned(),
+            name: step.name.clone(),
+            logs: told(step, text),
+            debug_logs: debug.then(|| text.to_owned()),
+            truncated_debug_logs: (!debug).then(|| last_lines(text).to_owned()),
+            log_path: None,
+            debug_log_path: None,
+            duration: clock(seconds),
+            duration_humanized: humanized(seconds),
+            started_at: started.map(|time| time.to_string()),
+            finished_at: finished.map(|time| time.to_string()),
+            created_at: step.created_at.to_string(),
+            updated_at: finished.or(started).unwrap_or(step.created_at).to_string(),
+            run_step_command: command(&step.name).map(|command| RunStepCommand {
+                run_step_id: step.id.get(),
+                dbt_command: command.to_owned(),
+            }),
+            run_step_invocation: None,
+        }
+    }
+}
+
+fn times(state: StepState) -> (Option<Timestamp>, Option<Timestamp>) {
+    match state {
+        StepState::Queued | StepState::Skipped => (None, None),
+        StepState::Running { started_at } => (Some(started_at), None),
+        StepState::Finished { started_at, finished_at, .. } => {
+            (Some(started_at), Some(finished_at))
+        }
+    }
+}
+
+const fn color(state: StepState) -> &'static str {
+    match state {
+        StepState::Queued | StepState::Skipped => "#8A94A6",
+        StepState::Running { .. } => "#0070F3",
+        StepState::Finished { outcome, .. } => match outcome {
+            Outcome::Success => "#00A64B",
+            Outcome::Error => "#D0021B",
+            Outcome::Cancelled => "#F5A623",
+        },
+    }
+}
+
+/// dagster asks again and again for the log of a step that succeeded and has none.
+fn told(step: &Step, text: &str) -> String {
+    let succeeded =
+        matches!(step.state, StepState::Finished { outcome: Outcome::Success, .. });
+    if succeeded && text.trim().is_empty() {
+        format!("{}: done, without output\n", step.name)
+    } else {
+        text.to_owned()
+    }
+}
+
+fn last_lines(text: &str) -> &str {
+    let body = text.strip_suffix('\n').unwrap_or(text);
+    let start = body.rmatch_indices('\n').nth(TRUNCATED_LINES - 1).map_or(0, |(at, _)| at + 1);
+    text.get(start..).unwrap_or(text)
+}
+
+/// What stands between back-ticks: prefect reads it there, too.
+fn command(name: &str) -> Option<&str> {
+    let (command, _) = name.split_once('`')?.1.rsplit_once('`')?;
+    Some(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{RunId, StepId};
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn step(state: StepState) -> Step {
+        Step {
+            id: StepId::new(9).unwrap(),
+            run: RunId::new(5).unwrap(),
+            index: 4,
+            name: "Invoke dbt with `dbt build -s a`".to_owned(),
+            state,
+            created_at: at("2026-11-23T12:00:00Z"),
+        }
+    }
+
+    fn success() -> StepState {
+        StepState::Finished {
+            outcome: Outcome::Success,
+            started_at: at("2026-11-23T12:00:10Z"),
+            finished_at: at("2026-11-23T12:01:12Z"),
+        }
+    }
+
+    fn wire(state: StepState, text: &str, debug: bool) -> RunStep {
+        let account = AccountId::new(1).unwrap();
+        RunStep::new(&step(state), account, text, debug, at("2026-11-23T13:00:00Z"))
+    }
+
+    #[test]
+    fn a_step_has_every_key_of_the_document() {
+        let step = wire(success(), "Completed successfully\n", false);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&step).unwrap(), @"");
+    }
+
+    #[test]
+    fn a_step_that_succeeded_has_a_log() {
+        assert!(!wire(success(), "", false).logs.is_empty());
+        assert_eq!(wire(StepState::Queued, "", false).logs, "");
+    }
+
+    #[test]
+    fn debug_logs_come_whole_where_they_are_asked_for() {
+        let text: String = (0..1500).map(|line| format!("{line}\n")).collect();
+        let (short, whole) = (wire(success(), &text, false), wire(success(), &text, true));
+        assert_eq!(short.debug_logs, None);
+        let last = short.truncated_debug_logs.unwrap();
+        assert_eq!(last.lines().count(), 1000);
+        assert!(last.starts_with("500\n") && last.ends_with("1499\n"));
+        assert_eq!(whole.debug_logs, Some(text.clone()));
+        assert_eq!(whole.truncated_debug_logs, None);
+        assert_eq!(short.logs, text);
+    }
+
+    #[test]
+    fn a_step_under_way_counts_until_now() {
+        let running = StepState::Running { started_at: at("2026-11-23T12:00:00Z") };
+        assert_eq!(wire(running, "", false).duration, "01:00:00");
+        assert_eq!(wire(StepState::Skipped, "", false).duration, "00:00:00");
+    }
+}

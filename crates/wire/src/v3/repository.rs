@@ -1,0 +1,238 @@
+//! Repositories (documents: `RepositoryV3Response`, and v2's `RepositoryV2Response`, which has
+//! some of its keys).
+
+use domain::repository::{RemoteUrl, RepositorySpec};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{Invalid, Patch, field};
+
+/// A repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Repository {
+    /// Its id.
+    pub id: i64,
+    /// The account that it belongs to.
+    pub account_id: i64,
+    /// The project whose code it is.
+    pub project_id: i64,
+    /// Where git clones it from. The documents leave it out; Terraform reads it.
+    pub remote_url: String,
+    /// How git gets in.
+    pub git_clone_strategy: String,
+    /// Who hosts it, `manual_config` where that is not said.
+    pub remote_backend: String,
+    /// Owner and name, as far as the address tells: `acme/shop`.
+    pub full_name: String,
+    /// The name, as far as the address tells: `shop`.
+    pub name: String,
+    /// Where a browser finds it; null unless git goes there by HTTP, too.
+    pub web_url: Option<String>,
+    /// 1 active, 2 deleted.
+    pub state: u8,
+    /// Always null: keys are not made by this server.
+    pub deploy_key: Option<Value>,
+    /// Always null.
+    pub deploy_key_id: Option<i64>,
+    /// Always null.
+    pub repository_credentials_id: Option<i64>,
+    /// Always null.
+    pub github_installation_id: Option<i64>,
+    /// Always null.
+    pub github_webhook_id: Option<i64>,
+    /// Always null.
+    pub github_repo: Option<String>,
+    /// Always null.
+    pub git_provider_id: Option<i64>,
+    /// Always null.
+    pub git_provider: Option<Value>,
+    /// Always null.
+    pub gitlab: Option<Value>,
+    /// Always null.
+    pub private_link_endpoint_id: Option<String>,
+    /// Always false.
+    pub is_private_link_enabled: bool,
+    /// When it was made.
+    pub created_at: String,
+    /// When it last changed.
+    pub updated_at: String,
+}
+
+impl From<&domain::repository::Repository> for Repository {
+    fn from(repository: &domain::repository::Repository) -> Self {
+        let spec = &repository.spec;
+        let full_name = full_name(spec.remote.as_str());
+        Self {
+            id: repository.id.get(),
+            account_id: repository.account.get(),
+            project_id: repository.project.get(),
+            remote_url: spec.remote.as_str().to_owned(),
+            git_clone_strategy: spec.clone_strategy.clone(),
+            remote_backend: spec.remote_backend.clone(),
+            name: full_name.rsplit('/').next().unwrap_or_default().to_owned(),
+            full_name,
+            web_url: web_url(spec.remote.as_str()),
+            state: 1,
+            deploy_key: None,
+            deploy_key_id: None,
+            repository_credentials_id: None,
+            github_installation_id: None,
+            github_webhook_id: None,
+            github_repo: None,
+            git_provider_id: None,
+            git_provider: None,
+            gitlab: None,
+            private_link_endpoint_id: None,
+            is_private_link_enabled: false,
+            created_at: repository.created_at.to_string(),
+            updated_at: repository.updated_at.to_string(),
+        }
+    }
+}
+
+impl Repository {
+    /// The same, deleted.
+    #[must_use]
+    pub fn deleted(self) -> Self {
+        Self { state: 2, ..self }
+    }
+}
+
+/// The last two parts of an address: `git@host:acme/shop.git` → `acme/shop`.
+fn full_name(remote: &str) -> String {
+    let path = match remote.split_once("://") {
+        Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
+        None => remote.split_once(':').map_or(remote, |(_, path)| path),
+    };
+    let path = path.trim_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    let mut parts: Vec<_> = path.rsplit('/').take(2).collect();
+    parts.reverse();
+    parts.join("/")
+}
+
+fn web_url(remote: &str) -> Option<String> {
+    let (scheme, rest) = remote.split_once("://")?;
+    let (authority, path) = rest.split_once('/')?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = path.strip_suffix(".git").unwrap_or(path);
+    matches!(scheme, "http" | "https").then(|| format!("{scheme}://{host}/{path}"))
+}
+
+/// The body that makes or changes a repository. Keys that are absent keep their value; other
+/// keys are ignored.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct RepositoryBody {
+    /// The account, if given: the path's.
+    #[schema(value_type = Option<i64>)]
+    pub account_id: Patch<i64>,
+    /// The project: in v3, if given, the path's; in v2 required.
+    #[schema(value_type = Option<i64>)]
+    pub project_id: Patch<i64>,
+    /// Something that `git clone` takes; required.
+    #[schema(value_type = Option<String>)]
+    pub remote_url: Patch<String>,
+    /// One of the documents' words or Terraform's `git_clone`; `deploy_key` unless given.
+    #[schema(value_type = Option<String>)]
+    pub git_clone_strategy: Patch<String>,
+    /// One of the documents' words; `manual_config` unless given.
+    #[schema(value_type = Option<String>)]
+    pub remote_backend: Patch<String>,
+    /// 1; or 2, which deletes it.
+    #[schema(value_type = Option<i64>)]
+    pub state: Patch<i64>,
+    /// Not supported: null.
+    #[schema(value_type = Option<i64>)]
+    pub deploy_key_id: Patch<Value>,
+    /// Not supported: null.
+    #[schema(value_type = Option<i64>)]
+    pub repository_credentials_id: Patch<Value>,
+    /// Not supported: null.
+    #[schema(value_type = Option<i64>)]
+    pub github_installation_id: Patch<Value>,
+    /// Not supported: null.
+    #[schema(value_type = Option<i64>)]
+    pub github_webhook_id: Patch<Value>,
+    /// Not supported: null.
+    #[schema(value_type = Option<i64>)]
+    pub git_provider_id: Patch<Value>,
+    /// Not supported: null.
+    #[schema(value_type = Option<String>)]
+    pub private_link_endpoint_id: Patch<Value>,
+}
+
+impl RepositoryBody {
+    const STRATEGIES: [&str; 6] = [
+        "azure_active_directory_app",
+        "deploy_key",
+        "deploy_token",
+        "git_clone",
+        "git_token",
+        "github_app",
+    ];
+    const BACKENDS: [&str; 5] = ["ado", "github", "gitlab", "managed", "manual_config"];
+
+    /// Whether the body deletes the repository.
+    #[must_use]
+    pub const fn deletes(&self) -> bool {
+        field::deletes(&self.state)
+    }
+
+    /// The repository that it makes.
+    ///
+    /// # Errors
+    /// [`Invalid`] names every wrong field.
+    pub fn create(self) -> Result<RepositorySpec, Invalid> {
+        self.over(None)
+    }
+
+    /// What it makes of a repository that is there.
+    ///
+    /// # Errors
+    /// [`Invalid`] names every wrong field.
+    pub fn apply(self, old: RepositorySpec) -> Result<RepositorySpec, Invalid> {
+        self.over(Some(old))
+    }
+
+    fn over(self, old: Option<RepositorySpec>) -> Result<RepositorySpec, Invalid> {
+        let mut bad = Invalid::collector();
+        field::state(&mut bad, &self.state);
+        for (field, given) in [
+            ("deploy_key_id", &self.deploy_key_id),
+            ("repository_credentials_id", &self.repository_credentials_id),
+            ("github_installation_id", &self.github_installation_id),
+            ("github_webhook_id", &self.github_webhook_id),
+            ("git_provider_id", &self.git_provider_id),
+            ("private_link_endpoint_id", &self.private_link_endpoint_id),
+        ] {
+            field::unsupported(&mut bad, field, given);
+        }
+        let remote =
+            field::read(&mut bad, "remote_url", self.remote_url, |text| RemoteUrl::parse(&text));
+        let strategy =
+            field::read(&mut bad, "git_clone_strategy", self.git_clone_strategy, |text| {
+                field::one_of(text, &Self::STRATEGIES)
+            });
+        let backend = field::read(&mut bad, "remote_backend", self.remote_backend, |text| {
+            field::one_of(text, &Self::BACKENDS)
+        });
+        let remote = remote.over(old.as_ref().map(|old| old.remote.clone()));
+        let remote = remote.or_else(|| old.as_ref().map(|old| old.remote.clone()));
+        if remote.is_none() {
+            bad.note("remote_url", "is required");
+        }
+        bad.finish()?;
+        let remote = remote.ok_or_else(|| Invalid::field("remote_url", "is required"))?;
+        let (old_strategy, old_backend) = old.map_or_else(
+            || ("deploy_key".to_owned(), "manual_config".to_owned()),
+            |old| (old.clone_strategy, old.remote_backend),
+        );
+        Ok(RepositorySpec {
+            remote,
+            clone_strategy: strategy.or_keep(old_strategy),
+            remote_backend: backend.or_keep(old_backend),
+        })
+    }
+}
