@@ -18,6 +18,7 @@
 mod body;
 pub mod client;
 mod envelope;
+mod field;
 mod include;
 mod invalid;
 mod page;

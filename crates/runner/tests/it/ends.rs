@@ -73,12 +73,12 @@ async fn a_run_that_takes_too_long_is_ended_as_an_error() {
     let place = house.scripted_place().await;
     let job = house.job_with(place, &["dbt build"], |job| job.timeout_seconds = 60).await;
     let runner = house.runner(house.script("echo begun; sleep 600")).await;
-    let run = house.trigger_with(job, |trigger| trigger.timeout_seconds_override = Some(2)).await;
+    let run = house.trigger_with(job, |trigger| trigger.timeout_seconds_override = Some(5)).await;
     let ended = house.ended(run).await;
 
     assert_eq!(ended.state.status(), Outcome::Error.into());
-    assert_eq!(ended.message, "timed out after 2 seconds");
-    assert_eq!(house.log(run, 4).await, "begun\ntimed out after 2 seconds\n");
+    assert_eq!(ended.message, "timed out after 5 seconds");
+    assert_eq!(house.log(run, 4).await, "begun\ntimed out after 5 seconds\n");
     runner.stop().await;
 }
 

@@ -32,22 +32,22 @@ use tokio::time::{Instant, sleep};
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A store with one account, whose admin acts in the tests.
-pub struct House {
-    pub store: Store,
-    pub account: AccountId,
+pub(crate) struct House {
+    pub(crate) store: Store,
+    pub(crate) account: AccountId,
     caller: Arc<Caller>,
     folder: TempDir,
 }
 
 /// A project with an environment in which jobs can run.
 #[derive(Clone, Copy)]
-pub struct Place {
-    pub project: ProjectId,
-    pub environment: EnvironmentId,
+pub(crate) struct Place {
+    pub(crate) project: ProjectId,
+    pub(crate) environment: EnvironmentId,
 }
 
 impl House {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = DataDir::new(folder.path().join("data"));
         fs::create_dir(dir.path()).unwrap();
@@ -66,28 +66,28 @@ impl House {
     }
 
     /// A folder for the test's own files.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn permit<A: AccessMarker, K: KindMarker>(&self) -> Permit<A, K> {
+    pub(crate) fn permit<A: AccessMarker, K: KindMarker>(&self) -> Permit<A, K> {
         authorize(&self.caller, self.account).unwrap()
     }
 
     /// A project whose code is at `remote`, and an environment on a DuckDB file of its own.
-    pub async fn place(&self, remote: &str) -> Place {
+    pub(crate) async fn place(&self, remote: &str) -> Place {
         let connection = Some(self.duckdb().await);
         self.place_with(remote, connection, None, |_, _| {}).await
     }
 
     /// A connection to the DuckDB file `shop.duckdb`.
-    pub async fn duckdb(&self) -> ConnectionId {
+    pub(crate) async fn duckdb(&self) -> ConnectionId {
         let path = DuckDbPath::parse("shop.duckdb").unwrap();
         self.connection(Platform::DuckDb { path }).await
     }
 
     /// The same with everything to choose.
-    pub async fn place_with(
+    pub(crate) async fn place_with(
         &self,
         remote: &str,
         connection: Option<ConnectionId>,
@@ -121,7 +121,7 @@ impl House {
         Place { project, environment }
     }
 
-    pub async fn connection(&self, platform: Platform) -> ConnectionId {
+    pub(crate) async fn connection(&self, platform: Platform) -> ConnectionId {
         let spec = ConnectionSpec { name: Name::parse("Warehouse").unwrap(), platform };
         self.store.create_connection(&self.permit(), spec).await.unwrap().id
     }
@@ -141,7 +141,7 @@ impl House {
 
     /// A place that dbt itself never sees: for tests whose `dbt` is a script, and which are not to
     /// wait for each other's DuckDB file.
-    pub async fn scripted_place(&self) -> Place {
+    pub(crate) async fn scripted_place(&self) -> Place {
         let remote = self.repository("scripted", &[("dbt_project.yml", "name: scripted")]);
         let connection = self.connection(nowhere()).await;
         let login = Login::Postgres { username: "ada".to_owned() };
@@ -149,7 +149,7 @@ impl House {
     }
 
     /// A git repository with these files in one commit on `main`; gives its path.
-    pub fn repository(&self, name: &str, files: &[(&str, &str)]) -> String {
+    pub(crate) fn repository(&self, name: &str, files: &[(&str, &str)]) -> String {
         let folder = self.path(name);
         fs::create_dir_all(&folder).unwrap();
         git(&folder, &["init", "-q", "-b", "main"]);
@@ -158,7 +158,7 @@ impl House {
     }
 
     /// One more commit in it; gives its id.
-    pub fn commit(&self, name: &str, files: &[(&str, &str)]) -> String {
+    pub(crate) fn commit(&self, name: &str, files: &[(&str, &str)]) -> String {
         let folder = self.path(name);
         for (path, text) in files {
             let file = folder.join(path);
@@ -172,7 +172,7 @@ impl House {
 
     /// A program to be used as `dbt`. `$1` is dbt's command; `deps` does nothing. `$HERE` is the
     /// folder of the test's own files.
-    pub fn script(&self, body: &str) -> PathBuf {
+    pub(crate) fn script(&self, body: &str) -> PathBuf {
         let file = self.path("dbt");
         let here = self.folder.path().display();
         let text = format!("#!/bin/bash\nHERE='{here}'\n[ \"$1\" = deps ] && exit 0\n{body}\n");
@@ -181,16 +181,16 @@ impl House {
         file
     }
 
-    pub async fn runner(&self, dbt: PathBuf) -> Runner {
+    pub(crate) async fn runner(&self, dbt: PathBuf) -> Runner {
         let config = RunnerConfig { dbt, ..RunnerConfig::default() };
         Runner::start(self.store.clone(), config).await.unwrap()
     }
 
-    pub async fn job(&self, place: Place, steps: &[&str]) -> JobId {
+    pub(crate) async fn job(&self, place: Place, steps: &[&str]) -> JobId {
         self.job_with(place, steps, |_| {}).await
     }
 
-    pub async fn job_with(
+    pub(crate) async fn job_with(
         &self,
         place: Place,
         steps: &[&str],
@@ -203,23 +203,23 @@ impl House {
         self.store.create_job(&self.permit(), spec).await.unwrap().id
     }
 
-    pub async fn trigger(&self, job: JobId) -> RunId {
+    pub(crate) async fn trigger(&self, job: JobId) -> RunId {
         self.trigger_with(job, |_| {}).await
     }
 
-    pub async fn trigger_with(&self, job: JobId, edit: impl FnOnce(&mut Trigger)) -> RunId {
+    pub(crate) async fn trigger_with(&self, job: JobId, edit: impl FnOnce(&mut Trigger)) -> RunId {
         let permit: Permit<Write, Runs> = self.permit();
         let mut trigger = Trigger::plain(permit.author(), "a test".to_owned());
         edit(&mut trigger);
         self.store.trigger_run(&permit, job, trigger).await.unwrap().id
     }
 
-    pub async fn run(&self, run: RunId) -> Run {
+    pub(crate) async fn run(&self, run: RunId) -> Run {
         self.store.run(&self.permit(), run).await.unwrap()
     }
 
     /// Waits for the run's end; gives it.
-    pub async fn ended(&self, run: RunId) -> Run {
+    pub(crate) async fn ended(&self, run: RunId) -> Run {
         eventually("the run ends", async || {
             let run = self.run(run).await;
             run.state.is_finished().then_some(run)
@@ -227,19 +227,19 @@ impl House {
         .await
     }
 
-    pub async fn steps(&self, run: RunId) -> Vec<RunStep> {
+    pub(crate) async fn steps(&self, run: RunId) -> Vec<RunStep> {
         self.store.run_steps(&self.permit(), &[run]).await.unwrap()
     }
 
     /// Each step's name and how it stands, one a line.
-    pub async fn story(&self, run: RunId) -> String {
+    pub(crate) async fn story(&self, run: RunId) -> String {
         let steps = self.steps(run).await;
         let line = |step: &RunStep| format!("{}: {}", step.name, step.state.status().1);
         steps.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
     /// A step's log; empty if it has none yet.
-    pub async fn log(&self, run: RunId, index: u32) -> String {
+    pub(crate) async fn log(&self, run: RunId, index: u32) -> String {
         let permit: Permit<Read, Runs> = self.permit();
         let steps = self.store.run_steps(&permit, &[run]).await.unwrap();
         let Some(step) = steps.iter().find(|step| step.index == index) else {
@@ -250,7 +250,7 @@ impl House {
     }
 
     /// The logs of all steps of a run.
-    pub async fn logs(&self, run: RunId) -> String {
+    pub(crate) async fn logs(&self, run: RunId) -> String {
         let mut text = String::new();
         for step in self.steps(run).await {
             text.push_str(&self.log(run, step.index).await);
@@ -258,13 +258,13 @@ impl House {
         text
     }
 
-    pub async fn set_run_slots(&self, slots: u32) {
+    pub(crate) async fn set_run_slots(&self, slots: u32) {
         let change = AccountChange { run_slots: Some(slots), ..AccountChange::default() };
         self.store.update_account(&self.permit(), change).await.unwrap();
     }
 
     /// What is in the folder of working copies.
-    pub fn working_copies(&self) -> Vec<PathBuf> {
+    pub(crate) fn working_copies(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.store.data_dir().work()).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
     }
@@ -276,12 +276,12 @@ fn nowhere() -> Platform {
     Platform::Postgres { hostname, dbname, port: 1, retries: None }
 }
 
-pub fn subdirectory(path: &str) -> Option<Subdirectory> {
+pub(crate) fn subdirectory(path: &str) -> Option<Subdirectory> {
     Some(Subdirectory::parse(path).unwrap())
 }
 
 /// The dbt that `scripts/test` installs.
-pub fn real_dbt() -> PathBuf {
+pub(crate) fn real_dbt() -> PathBuf {
     let named = std::env::var_os("NARROWGATE_TEST_DBT").map(PathBuf::from);
     let dbt = named.unwrap_or_else(|| {
         let home = PathBuf::from(std::env::var_os("HOME").unwrap());
@@ -292,7 +292,7 @@ pub fn real_dbt() -> PathBuf {
 }
 
 /// Runs git in a folder; gives what it says.
-pub fn git(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new("git");
     command.args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]);
     command.args(["-c", "commit.gpgsign=false"]).args(arguments).current_dir(folder);
@@ -303,7 +303,7 @@ pub fn git(folder: &Path, arguments: &[&str]) -> String {
 }
 
 /// Asks again and again until there is an answer.
-pub async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask().await {
@@ -315,7 +315,7 @@ pub async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
 }
 
 /// Whether a process with this id is alive; one that only waits to be reaped is not.
-pub fn is_alive(pid: &str) -> bool {
+pub(crate) fn is_alive(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
     state.is_some_and(|state| state != 'Z' && state != 'X')

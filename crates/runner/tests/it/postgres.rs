@@ -100,7 +100,10 @@ fn project(house: &House) -> String {
         &[
             ("dbt_project.yml", "name: mini\nversion: '1.0'\nconfig-version: 2\nprofile: mine\n"),
             ("models/answer.sql", "select 42 as answer"),
-            ("models/broken.sql", "{{ config(enabled=var('broken', false)) }} select 1 / 0"),
+            (
+                "models/broken.sql",
+                "{{ config(enabled=var('broken', false), materialized='table') }} select 1 / 0",
+            ),
         ],
     )
 }

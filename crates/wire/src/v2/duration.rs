@@ -1,6 +1,6 @@
 //! Lengths of time, as runs and steps tell them.
 
-/// `HH:MM:SS`, as dagster and OpenMetadata read it; a length below zero (a clock that was set
+/// `HH:MM:SS`, as clients read it; a length below zero (a clock that was set
 /// back) is zero.
 pub(super) fn clock(seconds: i64) -> String {
     let seconds = seconds.max(0);

@@ -1,7 +1,7 @@
 //! Jobs (document: `HumanReadableJobDefinitionResponse`).
 
 use domain::{
-    AccountId, Timestamp,
+    Timestamp,
     job::{CompletionCondition, DbtCommand, Job as DomainJob, Triggers},
 };
 use serde::{Deserialize, Serialize};
@@ -137,14 +137,19 @@ impl Job {
         let next = spec.triggers.schedule.then(|| next_run(&spec.schedule, now)).flatten();
         Self {
             id: job.id.get(),
-            account_id: AccountId::get(job.account),
+            account_id: job.account.get(),
             project_id: spec.project.get(),
             environment_id: spec.environment.get(),
             name: spec.name.to_string(),
             description: spec.description.clone(),
             dbt_version: spec.dbt_version.clone(),
             raw_dbt_version: spec.dbt_version.clone(),
-            execute_steps: spec.execute_steps.iter().map(DbtCommand::as_str).map(str::to_owned).collect(),
+            execute_steps: spec
+                .execute_steps
+                .iter()
+                .map(DbtCommand::as_str)
+                .map(str::to_owned)
+                .collect(),
             settings: JobSettings { threads: spec.threads, target_name: spec.target_name.clone() },
             execution: JobExecution { timeout_seconds: spec.timeout_seconds },
             schedule: JobSchedule::from(&spec.schedule),
@@ -222,7 +227,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use domain::{
-        EnvironmentId, JobId, Name, ProjectId,
+        AccountId, EnvironmentId, JobId, Name, ProjectId,
         job::{JobSpec, Schedule},
     };
 
@@ -242,8 +247,7 @@ mod tests {
 
     fn job() -> DomainJob {
         let at = Timestamp::parse("2026-11-23T12:00:00Z").unwrap();
-        let (project, environment) =
-            (ProjectId::new(2).unwrap(), EnvironmentId::new(4).unwrap());
+        let (project, environment) = (ProjectId::new(2).unwrap(), EnvironmentId::new(4).unwrap());
         DomainJob {
             id: JobId::new(5).unwrap(),
             account: AccountId::new(1).unwrap(),
@@ -267,7 +271,7 @@ mod tests {
     #[test]
     fn a_job_reads_like_this() {
         let answer = Job::new(&job(), now());
-        insta::assert_snapshot!(serde_json::to_string_pretty(&answer).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&answer).unwrap());
     }
 
     #[test]

@@ -1,7 +1,31 @@
 //! The nouns of `/api/v2`.
 
 mod account;
+mod duration;
+mod environment;
+mod job;
+mod job_body;
+mod run;
+mod schedule;
+mod step;
+mod text;
+mod trigger;
 mod whoami;
 
 pub use account::Account;
+pub use environment::Environment;
+pub use job::{
+    Job, JobCompletionCondition, JobCompletionTrigger, JobExecution, JobSettings, JobTriggers,
+};
+pub use job_body::{
+    JobBody, JobCompletionConditionBody, JobCompletionTriggerBody, JobExecutionBody,
+    JobSettingsBody, JobTriggersBody,
+};
+pub use run::{DeprecationWarnings, Run, RunAudit, RunAuditActor, RunAuditEvent};
+pub use schedule::{
+    JobSchedule, JobScheduleBody, JobScheduleDate, JobScheduleDateBody, JobScheduleTime,
+    JobScheduleTimeBody,
+};
+pub use step::{RunStep, RunStepCommand, RunStepInvocation};
+pub use trigger::{RunTrigger, TriggerBody};
 pub use whoami::{Constants, WhoAmI, WhoAmIUser};

@@ -135,7 +135,9 @@ impl JobScheduleBody {
 impl JobScheduleDateBody {
     fn read(self, beside: Option<String>, bad: &mut Collector) -> Option<ScheduleDate> {
         let cron = || {
-            self.cron.or(beside).ok_or_else(|| "is required with this type".to_owned())
+            self.cron
+                .or(beside)
+                .ok_or_else(|| "is required with this type".to_owned())
                 .and_then(cron_of)
         };
         let field = "schedule.date.cron";
@@ -246,10 +248,7 @@ mod tests {
     fn a_cron_counts_wherever_a_client_puts_it() {
         assert_eq!(cron(r#"{"cron":"5 4 * * 0"}"#), "5 4 * * 0");
         assert_eq!(cron(r#"{"date":{"type":"custom_cron","cron":"5 4 * * 0"}}"#), "5 4 * * 0");
-        assert_eq!(
-            cron(r#"{"cron":"5 4 * * 0","date":{"type":"interval_cron"}}"#),
-            "5 4 * * 0"
-        );
+        assert_eq!(cron(r#"{"cron":"5 4 * * 0","date":{"type":"interval_cron"}}"#), "5 4 * * 0");
         // The date says more than the cron that is made from it.
         assert_eq!(cron(r#"{"cron":"5 4 * * 0","date":{"type":"every_day"}}"#), "0 * * * *");
     }
@@ -260,9 +259,9 @@ mod tests {
             r#"{"date":{"type":"days_of_week","days":[7]},
                 "time":{"type":"at_exact_hours","hours":[24]}}"#,
         );
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @"`schedule.date.days` must be a list of different whole numbers from 0 to 6; `schedule.time.hours` must be a list of different whole numbers from 0 to 23");
         let text = wrong(r#"{"date":{"type":"daily"},"time":{"type":"every_hour","interval":25}}"#);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @"`schedule.date.type` must be every_day, days_of_week, custom_cron or interval_cron; `schedule.time.interval` must be a whole number from 1 to 24");
         for cron in ["* * * *", "@daily", "* * * * * *", "61 * * * *", "0 0 31 2 *", "a b c d e"] {
             let text = wrong(&format!(r#"{{"cron":"{cron}"}}"#));
             assert!(text.starts_with("`schedule.cron` must "), "{cron}: {text}");
@@ -280,7 +279,7 @@ mod tests {
     #[test]
     fn the_next_run_is_the_first_time_after_now() {
         let now = Timestamp::parse("2026-11-23T12:00:00Z").unwrap();
-        let next = |json| next_run(&read(json).unwrap(), now).unwrap().to_string();
+        let next = |json: &str| next_run(&read(json).unwrap(), now).unwrap().to_string();
         assert_eq!(next("{}"), "2026-11-23T13:00:00.000000+00:00");
         assert_eq!(next(r#"{"cron":"0 0 29 2 *"}"#), "2028-02-29T00:00:00.000000+00:00");
         for interval in 1..=24 {
@@ -290,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_schedule_is_told_in_words() {
-        insta::assert_snapshot!(in_words(&Schedule::default()), @"");
-        insta::assert_snapshot!(in_words(&read(r#"{"cron":"30 6 * * 1-5"}"#).unwrap()), @"");
+        insta::assert_snapshot!(in_words(&Schedule::default()), @"At minute 0 past every hour.");
+        insta::assert_snapshot!(in_words(&read(r#"{"cron":"30 6 * * 1-5"}"#).unwrap()), @"At 06:30, on Monday, Tuesday, Wednesday, Thursday, and Friday.");
     }
 }

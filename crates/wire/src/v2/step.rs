@@ -73,8 +73,7 @@ impl RunStep {
     pub fn new(step: &Step, account: AccountId, text: &str, debug: bool, now: Timestamp) -> Self {
         let (status, word) = step.state.status();
         let (started, finished) = times(step.state);
-        let seconds =
-            started.map_or(0, |started| finished.unwrap_or(now).seconds_since(started));
+        let seconds = started.map_or(0, |started| finished.unwrap_or(now).seconds_since(started));
         Self {
             id: step.id.get(),
             run_id: step.run.get(),
@@ -128,8 +127,7 @@ const fn color(state: StepState) -> &'static str {
 
 /// dagster asks again and again for the log of a step that succeeded and has none.
 fn told(step: &Step, text: &str) -> String {
-    let succeeded =
-        matches!(step.state, StepState::Finished { outcome: Outcome::Success, .. });
+    let succeeded = matches!(step.state, StepState::Finished { outcome: Outcome::Success, .. });
     if succeeded && text.trim().is_empty() {
         format!("{}: done, without output\n", step.name)
     } else {
@@ -186,7 +184,7 @@ mod tests {
     #[test]
     fn a_step_has_every_key_of_the_document() {
         let step = wire(success(), "Completed successfully\n", false);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&step).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&step).unwrap());
     }
 
     #[test]

@@ -7,11 +7,9 @@ use crate::invalid::Collector;
 /// One line: 1 to `most` characters, none of them a control character.
 pub(super) fn line(most: usize) -> impl Fn(String) -> Result<String, String> {
     move |text| {
-        let fits = !text.is_empty()
-            && text.chars().count() <= most
-            && !text.chars().any(char::is_control);
-        fits.then_some(text)
-            .ok_or_else(|| format!("must be one line of 1 to {most} characters"))
+        let fits =
+            !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control);
+        fits.then_some(text).ok_or_else(|| format!("must be one line of 1 to {most} characters"))
     }
 }
 

@@ -213,7 +213,18 @@ mod tests {
                 "dbt_version_override":"1\n2","threads_override":65,"target_name_override":"{long}",
                 "timeout_seconds_override":-1,"steps_override":["dbt run","rm -rf /","dbt"]}}"#
         );
-        insta::assert_snapshot!(read(&body).unwrap_err().summary().replace("; ", "\n"), @"");
+        insta::assert_snapshot!(read(&body).unwrap_err().summary().replace("; ", "\n"), @r"
+        `cause` must have at most 255 characters
+        `dbt_version_override` must be one line of 1 to 255 characters
+        `git_branch` must be the name of a branch or a commit
+        `git_sha` must be the name of a branch or a commit
+        `schema_override` must be one line of 1 to 255 characters
+        `steps_override[1]` must begin with `dbt`: a step runs nothing else
+        `steps_override[2]` must say what dbt is to do, such as `dbt build`
+        `target_name_override` must be one line of 1 to 255 characters
+        `threads_override` must be a whole number from 1 to 64
+        `timeout_seconds_override` must be a whole number from 0 to 86400
+        ");
         for none in ["{}", r#"{"cause":null}"#] {
             assert_eq!(read(none).unwrap_err().summary(), "`cause` is required");
         }

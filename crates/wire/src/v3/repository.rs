@@ -218,21 +218,23 @@ impl RepositoryBody {
         let backend = field::read(&mut bad, "remote_backend", self.remote_backend, |text| {
             field::one_of(text, &Self::BACKENDS)
         });
-        let remote = remote.over(old.as_ref().map(|old| old.remote.clone()));
-        let remote = remote.or_else(|| old.as_ref().map(|old| old.remote.clone()));
-        if remote.is_none() {
+        let remote = remote.value();
+        if remote.is_none() && old.is_none() {
             bad.note("remote_url", "is required");
         }
         bad.finish()?;
-        let remote = remote.ok_or_else(|| Invalid::field("remote_url", "is required"))?;
-        let (old_strategy, old_backend) = old.map_or_else(
-            || ("deploy_key".to_owned(), "manual_config".to_owned()),
-            |old| (old.clone_strategy, old.remote_backend),
-        );
+        let old = old
+            .or_else(|| remote.clone().map(Self::plain))
+            .ok_or_else(|| Invalid::field("remote_url", "is required"))?;
         Ok(RepositorySpec {
-            remote,
-            clone_strategy: strategy.or_keep(old_strategy),
-            remote_backend: backend.or_keep(old_backend),
+            remote: remote.unwrap_or(old.remote),
+            clone_strategy: strategy.or_keep(old.clone_strategy),
+            remote_backend: backend.or_keep(old.remote_backend),
         })
+    }
+
+    fn plain(remote: RemoteUrl) -> RepositorySpec {
+        let (clone_strategy, remote_backend) = ("deploy_key".into(), "manual_config".into());
+        RepositorySpec { remote, clone_strategy, remote_backend }
     }
 }
