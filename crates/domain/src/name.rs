@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::secret::TokenSecret;
+use crate::secret::{TokenKind, TokenSecret};
 
 /// A name as a person gives it: 1 to 255 characters, none of them a control character, and not
 /// only white space.
@@ -43,7 +43,7 @@ impl Name {
             Err(InvalidName::TooLong)
         } else if text.chars().any(char::is_control) {
             Err(InvalidName::ControlCharacter)
-        } else if words(&text).any(|word| TokenSecret::parse(word).is_ok()) {
+        } else if holds_token(&text) {
             Err(InvalidName::Token)
         } else {
             Ok(Self(text))
@@ -57,8 +57,10 @@ impl Name {
     }
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+fn holds_token(text: &str) -> bool {
+    TokenKind::ALL.into_iter().flat_map(|kind| text.match_indices(kind.prefix())).any(|(at, _)| {
+        text.get(at..at + TokenSecret::LEN).is_some_and(|part| TokenSecret::parse(part).is_ok())
+    })
 }
 
 impl std::fmt::Display for Name {

@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 /// The one regular expression that finds every token, and nothing of another shape.
 ///
-/// It says nothing of the checksum, which [`TokenSecret::parse`] checks besides.
+/// It says nothing of the checksum, which [`TokenSecret::parse`] checks besides. Nothing has to
+/// stand before a token: in `%3Dngst_…` or `\nngst_…` of an escaped text, a letter does.
 pub const PATTERN: &str = include_str!("token-pattern.txt");
 
 /// Whose token it is; the prefix tells.
@@ -47,6 +48,14 @@ impl TokenKind {
 /// ```compile_fail
 /// fn leak(secret: &domain::secret::TokenSecret) -> String {
 ///     format!("{secret}")
+/// }
+/// ```
+///
+/// nor does putting it into an answer as a whole:
+///
+/// ```compile_fail
+/// fn leak(secret: &domain::secret::TokenSecret) -> Option<String> {
+///     serde_json::to_string(secret).ok()
 /// }
 /// ```
 ///

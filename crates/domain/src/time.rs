@@ -1,9 +1,11 @@
 //! Points in time.
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A point in time: UTC, cut to microseconds, so that every database gives back what it was given.
+///
+/// From year 0 to 9999, so that times sort as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(DateTime<Utc>);
@@ -14,11 +16,16 @@ pub struct Timestamp(DateTime<Utc>);
 pub struct InvalidTimestamp;
 
 impl Timestamp {
+    /// 0000-01-01T00:00:00Z
+    const FIRST_MICROS: i64 = -62_167_219_200_000_000;
+    /// 9999-12-31T23:59:59.999999Z
+    const LAST_MICROS: i64 = 253_402_300_799_999_999;
+
     /// Reads ISO 8601 with an offset, or `YYYY-MM-DD HH:MM:SS[.ffffff][+00:00]`, or a bare date;
     /// without an offset it is UTC.
     ///
     /// # Errors
-    /// [`InvalidTimestamp`] if it is none of these.
+    /// [`InvalidTimestamp`] if it is none of these, or outside of years 0 to 9999.
     pub fn parse(text: &str) -> Result<Self, InvalidTimestamp> {
         let text = text.trim();
         DateTime::parse_from_rfc3339(text)
@@ -35,8 +42,8 @@ impl Timestamp {
                     })
                     .map(|time| time.and_utc())
             })
-            .map(Self::from)
             .map_err(|_| InvalidTimestamp)
+            .and_then(|time| Self::from_micros(time.timestamp_micros()).ok_or(InvalidTimestamp))
     }
 
     /// Microseconds since 1970-01-01T00:00:00Z.
@@ -45,17 +52,23 @@ impl Timestamp {
         self.0.timestamp_micros()
     }
 
-    /// The inverse of [`Timestamp::micros`]; `None` outside of years -262143 to 262142.
+    /// The inverse of [`Timestamp::micros`]; `None` outside of years 0 to 9999.
     #[must_use]
     pub fn from_micros(micros: i64) -> Option<Self> {
-        DateTime::from_timestamp_micros(micros).map(Self)
+        let inside = (Self::FIRST_MICROS..=Self::LAST_MICROS).contains(&micros);
+        inside.then(|| Self::at_nearest(micros))
     }
 
-    /// This time and `seconds` more; saturates at the ends of what a calendar holds.
+    /// The nearest to it that there is.
+    fn at_nearest(micros: i64) -> Self {
+        let micros = micros.clamp(Self::FIRST_MICROS, Self::LAST_MICROS);
+        Self(DateTime::from_timestamp_micros(micros).expect("years 0 to 9999 are on the calendar"))
+    }
+
+    /// This time and `seconds` more; saturates at the ends of years 0 and 9999.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
-        let delta = TimeDelta::try_seconds(seconds).unwrap_or(TimeDelta::MAX);
-        Self(self.0.checked_add_signed(delta).unwrap_or(DateTime::<Utc>::MAX_UTC))
+        Self::at_nearest(self.micros().saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
     /// Whole seconds from `earlier` to this time; negative if it lies before.
@@ -72,8 +85,9 @@ impl Timestamp {
 }
 
 impl From<DateTime<Utc>> for Timestamp {
+    /// A leap second is the second after it: databases count none.
     fn from(time: DateTime<Utc>) -> Self {
-        Self(time.trunc_subsecs(6))
+        Self::at_nearest(time.timestamp_micros())
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
         environment, project, time,
     },
     list::{Collection, Field, Kind, State},
-    rows::{ACTIVE, DELETED, from_text, names_nothing, of_account, said, to_text},
+    rows::{ACTIVE, DELETED, from_text, named, of_account, said, to_text},
     tx::Tx,
 };
 
@@ -211,10 +211,8 @@ pub(crate) async fn check(
     id: ConnectionId,
     field: &'static str,
 ) -> Result<(), StoreError> {
-    match find(tx.db(), tx.account(), id).await {
-        Err(StoreError::NotFound) => Err(names_nothing(field, "connection")),
-        found => found.map(|_| ()),
-    }
+    let found = find(tx.db(), tx.account(), id).await;
+    named(found, |_| true, (field, "connection")).map(|_| ())
 }
 
 /// The connection of each environment that uses one of these.

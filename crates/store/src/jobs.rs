@@ -21,7 +21,7 @@ use crate::{
     },
     environments,
     list::{Collection, Field, Kind, State},
-    rows::{ACTIVE, DELETED, from_text, names_nothing, said, to_text, within},
+    rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text, within},
     tx::Tx,
 };
 
@@ -60,9 +60,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn job(&self, permit: &Permit<Read, Jobs>, id: JobId) -> Result<Job, StoreError> {
-        let job = find(self.reader(), permit.account(), id).await?;
-        permit.within(job.spec.project)?;
-        Ok(job)
+        let reached = (Column::AccountId, permit.account());
+        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+            .filter(Column::Id.eq(id.get()))
+            .filter(Column::State.eq(ACTIVE));
+        only(rows, self.reader()).await?.into_domain()
     }
 
     /// Makes one.
@@ -170,13 +172,10 @@ pub(crate) async fn find(
     account: AccountId,
     id: JobId,
 ) -> Result<Job, StoreError> {
-    let row = Entity::find_by_id(id.get())
-        .filter(Column::AccountId.eq(account.get()))
-        .filter(Column::State.eq(ACTIVE))
-        .one(db)
-        .await
-        .map_err(StoreError::db)?;
-    row.ok_or(StoreError::NotFound)?.into_domain()
+    let rows = of_account::<Entity>(Column::AccountId, account)
+        .filter(Column::Id.eq(id.get()))
+        .filter(Column::State.eq(ACTIVE));
+    only(rows, db).await?.into_domain()
 }
 
 /// A job of the account, deleted or not: a run of it may be queued still.

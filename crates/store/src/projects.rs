@@ -23,7 +23,7 @@ use crate::{
     grant_rows, jobs,
     list::{Collection, Field, Kind, State},
     repositories,
-    rows::{ACTIVE, DELETED, from_text, names_nothing, said, to_text, within},
+    rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text, within},
     tx::Tx,
 };
 
@@ -66,8 +66,11 @@ impl Store {
         permit: &Permit<Read, Projects>,
         id: ProjectId,
     ) -> Result<Project, StoreError> {
-        permit.within(id)?;
-        find(self.reader(), permit.account(), id).await
+        let reached = (Column::AccountId, permit.account());
+        let rows = within::<Entity>(reached, Column::Id, &permit.scope())
+            .filter(Column::Id.eq(id.get()))
+            .filter(Column::State.eq(ACTIVE));
+        only(rows, self.reader()).await?.into_domain()
     }
 
     /// Makes one.
@@ -171,13 +174,10 @@ pub(crate) async fn find(
     account: AccountId,
     id: ProjectId,
 ) -> Result<Project, StoreError> {
-    let row = Entity::find_by_id(id.get())
-        .filter(Column::AccountId.eq(account.get()))
-        .filter(Column::State.eq(ACTIVE))
-        .one(db)
-        .await
-        .map_err(StoreError::db)?;
-    row.ok_or(StoreError::NotFound)?.into_domain()
+    let rows = of_account::<Entity>(Column::AccountId, account)
+        .filter(Column::Id.eq(id.get()))
+        .filter(Column::State.eq(ACTIVE));
+    only(rows, db).await?.into_domain()
 }
 
 async fn save(tx: &Tx, project: &Project) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! What the rows of all nouns have in common: a spec as JSON, a state, and how they are looked up.
 
 use domain::{AccountId, authz::Scope};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter as _, Select};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter as _, Select};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -41,7 +41,28 @@ pub(crate) fn within<E: EntityTrait>(
     of_account::<E>(account.0, account.1).filter(in_scope(project, scope))
 }
 
+/// The one row that is meant, or [`StoreError::NotFound`].
+pub(crate) async fn only<E: EntityTrait>(
+    rows: Select<E>,
+    db: &impl ConnectionTrait,
+) -> Result<E::Model, StoreError> {
+    rows.one(db).await.map_err(StoreError::db)?.ok_or(StoreError::NotFound)
+}
+
+/// What a field names, if it is there and fits.
+pub(crate) fn named<T>(
+    found: Result<T, StoreError>,
+    fits: impl FnOnce(&T) -> bool,
+    (field, what): (&'static str, &str),
+) -> Result<T, StoreError> {
+    match found {
+        Ok(object) if fits(&object) => Ok(object),
+        Ok(_) | Err(StoreError::NotFound) => Err(names_nothing(field, what)),
+        Err(error) => Err(error),
+    }
+}
+
 /// A field that names something which is not there, or not within reach: the same words for both.
-pub(crate) fn names_nothing(field: &'static str, what: &str) -> StoreError {
+fn names_nothing(field: &'static str, what: &str) -> StoreError {
     StoreError::Invalid { field, message: format!("does not name a {what} within reach") }
 }

@@ -19,7 +19,7 @@ use crate::{
     },
     list::{Collection, Field, Kind, State},
     projects,
-    rows::{ACTIVE, DELETED, from_text, said, to_text, within},
+    rows::{ACTIVE, DELETED, from_text, of_account, only, said, to_text, within},
     seal::{self, Place},
     tx::Tx,
 };
@@ -60,9 +60,11 @@ impl Store {
         permit: &Permit<Read, EnvironmentCredentials>,
         id: CredentialId,
     ) -> Result<WarehouseCredential, StoreError> {
-        let credential = find(self.reader(), permit.account(), id).await?;
-        permit.within(credential.project)?;
-        Ok(credential)
+        let reached = (Column::AccountId, permit.account());
+        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+            .filter(Column::Id.eq(id.get()))
+            .filter(Column::State.eq(ACTIVE));
+        only(rows, self.reader()).await?.into_domain()
     }
 
     /// Makes one.
@@ -184,13 +186,10 @@ pub(crate) async fn find(
     account: AccountId,
     id: CredentialId,
 ) -> Result<WarehouseCredential, StoreError> {
-    let row = Entity::find_by_id(id.get())
-        .filter(Column::AccountId.eq(account.get()))
-        .filter(Column::State.eq(ACTIVE))
-        .one(db)
-        .await
-        .map_err(StoreError::db)?;
-    row.ok_or(StoreError::NotFound)?.into_domain()
+    let rows = of_account::<Entity>(Column::AccountId, account)
+        .filter(Column::Id.eq(id.get()))
+        .filter(Column::State.eq(ACTIVE));
+    only(rows, db).await?.into_domain()
 }
 
 async fn save(tx: &Tx, credential: &WarehouseCredential) -> Result<(), StoreError> {

@@ -6,7 +6,19 @@ use super::catalogue::{SetRow, catalogue};
 
 /// A row of the catalogue, such as `job_admin`; the wire's spelling is the key.
 ///
-/// Well formed by construction: a value of this type always names a row.
+/// Well formed by construction: a value of this type always names a row. Naming one by its place
+/// does not compile:
+///
+/// ```compile_fail
+/// let set = domain::authz::PermissionSet(0);
+/// ```
+///
+/// and by its key, which may be refused, it does:
+///
+/// ```
+/// assert!("job_admin".parse::<domain::authz::PermissionSet>().is_ok());
+/// assert!("root".parse::<domain::authz::PermissionSet>().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PermissionSet(pub(super) u8);

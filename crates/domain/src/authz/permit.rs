@@ -66,6 +66,22 @@ impl Caller {
 /// }
 /// ```
 ///
+/// nor does this, since the proof of one action is not that of another:
+///
+/// ```compile_fail
+/// use domain::authz::{Jobs, Permit, Read, Write};
+/// fn raise(permit: Permit<Read, Jobs>) -> Permit<Write, Jobs> {
+///     permit
+/// }
+/// ```
+///
+/// ```compile_fail
+/// use domain::authz::{Jobs, Permit, Runs, Write};
+/// fn turn(permit: Permit<Write, Jobs>) -> Permit<Write, Runs> {
+///     permit
+/// }
+/// ```
+///
 /// and this, which asks the decision instead, does:
 ///
 /// ```

@@ -4,17 +4,17 @@ use std::{os::unix::fs::chown, path::Path};
 
 use domain::{
     environment::BranchName,
-    project::ProjectSpec,
+    project::{ProjectSpec, Subdirectory},
     run::{Outcome, Run, Trigger},
 };
 use insta::assert_snapshot;
 
-use crate::house::{House, git, subdirectory};
+use crate::house::{House, git};
 
 const PROJECT: (&str, &str) = ("dbt_project.yml", "name: scripted");
 
-fn name(text: &str) -> Option<BranchName> {
-    Some(BranchName::parse(text).unwrap())
+fn name(text: &str) -> BranchName {
+    BranchName::parse(text).unwrap()
 }
 
 /// A repository with two commits on `main`, one more on `dev`; gives the first two.
@@ -39,7 +39,7 @@ async fn which(
     let place = house
         .place_with(remote, connection, None, |_, environment| {
             environment.use_custom_branch = branch.is_some();
-            environment.custom_branch = branch.and_then(name);
+            environment.custom_branch = branch.map(name);
         })
         .await;
     let job = house.job(place, &["dbt run"]).await;
@@ -66,7 +66,7 @@ async fn the_environments_branch_unless_the_trigger_asks_for_another() {
     let (run, printed) = which(&house, &remote, Some("dev"), |_| {}).await;
     assert_eq!((printed.as_str(), run.git_branch.as_deref()), ("dev\n", Some("dev")));
 
-    let main = |trigger: &mut Trigger| trigger.git_branch = name("main");
+    let main = |trigger: &mut Trigger| trigger.git_branch = Some(name("main"));
     let (run, printed) = which(&house, &remote, Some("dev"), main).await;
     assert_eq!((printed.as_str(), run.git_branch.as_deref()), ("second\n", Some("main")));
 }
@@ -75,7 +75,7 @@ async fn the_environments_branch_unless_the_trigger_asks_for_another() {
 async fn the_commit_that_the_trigger_asks_for() {
     let house = House::new().await;
     let (remote, [first, _]) = repository(&house);
-    let asked = |trigger: &mut Trigger| trigger.git_sha = name(&first[..10]);
+    let asked = |trigger: &mut Trigger| trigger.git_sha = Some(name(&first[..10]));
     let (run, printed) = which(&house, &format!("file://{remote}"), None, asked).await;
     assert_eq!(printed, "first\n");
     assert_eq!((run.git_sha, run.git_branch), (Some(first.clone()), None));
@@ -88,7 +88,7 @@ async fn a_project_in_a_folder_of_its_repository_runs_there() {
     let remote = house.repository("code", &files);
     let connection = Some(house.duckdb().await);
     let edit = |project: &mut ProjectSpec, _: &mut _| {
-        project.subdirectory = subdirectory("dbt/shop");
+        project.subdirectory = Some(Subdirectory::parse("dbt/shop").unwrap());
     };
     let place = house.place_with(&remote, connection, None, edit).await;
     let job = house.job(place, &["dbt run"]).await;
@@ -123,7 +123,7 @@ async fn what_cannot_be_checked_out_is_told_in_a_sentence() {
     let (run, _) = which(&house, &remote, Some("gone"), |_| {}).await;
     assert_snapshot!(folder(run.message), @"step 1, Clone git repository, failed: git could not clone `CODE` at `gone`, its log says why");
     assert!(house.log(run.id, 1).await.contains("Remote branch gone not found"));
-    let unknown = |trigger: &mut Trigger| trigger.git_sha = name("0123456789abcdef");
+    let unknown = |trigger: &mut Trigger| trigger.git_sha = Some(name("0123456789abcdef"));
     let (run, _) = which(&house, &remote, None, unknown).await;
     assert_snapshot!(folder(run.message), @"step 1, Clone git repository, failed: git could not check out `0123456789abcdef`: `CODE` has no such commit");
     assert!(house.working_copies().is_empty());

@@ -15,7 +15,7 @@ use domain::{
     connection::{ConnectionSpec, DuckDbPath, Platform},
     environment::EnvironmentSpec,
     job::{DbtCommand, JobSpec},
-    project::{ProjectSpec, Subdirectory},
+    project::ProjectSpec,
     repository::{RemoteUrl, RepositorySpec},
     run::{Run, RunStep, Trigger},
     secret::{TokenKind, TokenSecret},
@@ -29,7 +29,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 /// How long a run of a test may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// A store with one account, whose admin acts in the tests.
 pub(crate) struct House {
@@ -274,10 +274,6 @@ impl House {
 fn nowhere() -> Platform {
     let (hostname, dbname) = ("127.0.0.1".to_owned(), "none".to_owned());
     Platform::Postgres { hostname, dbname, port: 1, retries: None }
-}
-
-pub(crate) fn subdirectory(path: &str) -> Option<Subdirectory> {
-    Some(Subdirectory::parse(path).unwrap())
 }
 
 /// The dbt that `scripts/test` installs.

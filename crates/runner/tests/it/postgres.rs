@@ -37,7 +37,7 @@ impl Postgres {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         fs::write(folder.path().join("password"), PASSWORD).unwrap();
         let server = Self { programs, folder, port };
-        if server.is_root() {
+        if is_root() {
             // PostgreSQL refuses to run as root.
             chown(server.folder.path(), Some(65534), Some(65534)).unwrap();
             chown(server.folder.path().join("password"), Some(65534), Some(65534)).unwrap();
@@ -51,14 +51,10 @@ impl Postgres {
         server
     }
 
-    fn is_root(&self) -> bool {
-        fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
-    }
-
     /// Runs one of its programs, as `nobody` where the tests are root.
     fn run(&self, program: &str, arguments: &[&str]) -> String {
         let program = self.programs.join(program);
-        let mut command = if self.is_root() {
+        let mut command = if is_root() {
             let mut command = Command::new("setpriv");
             command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
             command
@@ -86,6 +82,10 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.run("pg_ctl", &["-D", "data", "-m", "immediate", "stop"]);
     }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
 /// Whether dbt can speak to PostgreSQL.
@@ -155,9 +155,12 @@ fn everywhere(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap();
     entries
         .map(|entry| entry.unwrap().path())
-        .map(|path| match path.is_dir() {
-            true => everywhere(&path),
-            false => String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned(),
+        .map(|path| {
+            if path.is_dir() {
+                everywhere(&path)
+            } else {
+                String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
+            }
         })
         .collect()
 }

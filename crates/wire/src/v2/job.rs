@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Account, JobSchedule, Run,
+    Account, Environment, JobSchedule, Run,
     duration::humanized,
     schedule::{in_words, next_run},
 };
+use crate::v3::Project;
 
 /// A job definition.
 ///
@@ -72,8 +73,8 @@ pub struct Job {
     pub created_at: String,
     pub updated_at: String,
     pub account: Option<Account>,
-    pub project: Option<serde_json::Value>,
-    pub environment: Option<serde_json::Value>,
+    pub project: Option<Project>,
+    pub environment: Option<Environment>,
     /// Always empty in this build.
     pub custom_environment_variables: Option<Vec<serde_json::Value>>,
     pub most_recent_run: Option<Run>,

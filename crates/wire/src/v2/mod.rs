@@ -1,6 +1,7 @@
 //! The nouns of `/api/v2`.
 
 mod account;
+mod artifact;
 mod duration;
 mod environment;
 mod job;
@@ -13,6 +14,7 @@ mod trigger;
 mod whoami;
 
 pub use account::Account;
+pub use artifact::ArtifactPaths;
 pub use environment::Environment;
 pub use job::{
     Job, JobCompletionCondition, JobCompletionTrigger, JobExecution, JobSettings, JobTriggers,

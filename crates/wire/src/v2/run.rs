@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Job, RunStep, RunTrigger,
+    Environment, Job, RunStep, RunTrigger,
     duration::{clock, humanized},
 };
+use crate::v3::Repository;
 
 /// A run of a job.
 ///
@@ -89,8 +90,9 @@ pub struct Run {
     #[serde(skip_deserializing)]
     #[schema(no_recursion)]
     pub job: Option<Box<Job>>,
-    pub environment: Option<serde_json::Value>,
-    pub repository: Option<serde_json::Value>,
+    pub environment: Option<Environment>,
+    /// The project's.
+    pub repository: Option<Repository>,
     pub run_steps: Option<Vec<RunStep>>,
     pub audit: Option<RunAudit>,
 }

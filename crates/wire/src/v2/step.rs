@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn debug_logs_come_whole_where_they_are_asked_for() {
-        let text: String = (0..1500).map(|line| format!("{line}\n")).collect();
+        let text: String = (0..1500).flat_map(|line| [line.to_string(), "\n".to_owned()]).collect();
         let (short, whole) = (wire(success(), &text, false), wire(success(), &text, true));
         assert_eq!(short.debug_logs, None);
         let last = short.truncated_debug_logs.unwrap();

@@ -1,7 +1,7 @@
 //! Warehouse credentials of a project (documents: `PostgresCredentials`, `DbtAdapterCredentials`).
 
 use domain::warehouse_credential::{CredentialSpec, Login, WarehouseCredential, WarehouseSecret};
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -138,6 +138,13 @@ impl<'de> Deserialize<'de> for SecretText {
     }
 }
 
+impl Serialize for SecretText {
+    /// A secret is written nowhere.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+}
+
 /// `credential_details` of a body; keys but `fields` are ignored.
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
@@ -146,6 +153,13 @@ pub struct CredentialDetails {
     /// `threads`, `target_name`.
     #[schema(value_type = Option<Object>)]
     pub fields: Patch<Map<String, Value>>,
+}
+
+impl Serialize for CredentialDetails {
+    /// There may be a secret in it, and that is written nowhere.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
 }
 
 impl std::fmt::Debug for CredentialDetails {
@@ -244,20 +258,21 @@ impl CredentialBody {
         if schema.is_none() {
             bad.note("default_schema", "is required");
         }
-        let login = kind.and_then(|kind| match kind {
-            Kind::DuckDb => {
-                given.refuse_login(&mut bad);
+        let login = match kind {
+            None => None,
+            Some(Kind::DuckDb) => {
+                refuse_login(&mut bad, &given.username, given.password.as_ref());
                 Some(Login::DuckDb)
             }
-            Kind::Postgres => {
+            Some(Kind::Postgres) => {
                 let before = old.as_ref().and_then(|old| username(&old.login)).map(str::to_owned);
                 let username = given.username.value().or(before);
                 if username.is_none() {
                     bad.note("username", "is required");
                 }
-                Some(Login::Postgres { username: username? })
+                username.map(|username| Login::Postgres { username })
             }
-        });
+        };
         bad.finish()?;
         let (target_name, threads) =
             old.map_or_else(|| ("default".to_owned(), 4), |old| (old.target_name, old.threads));
@@ -297,17 +312,6 @@ impl CredentialBody {
 }
 
 impl Given {
-    /// Nobody logs in to DuckDB.
-    fn refuse_login(&self, bad: &mut Collector) {
-        let reason = "is not a field of `duckdb_v0`";
-        if matches!(self.username, Patch::Value(_)) {
-            bad.note("username", reason);
-        }
-        if self.password.is_some() {
-            bad.note("password", reason);
-        }
-    }
-
     /// Takes one of `credential_details.fields`.
     fn take(
         &mut self,
@@ -343,6 +347,17 @@ impl Given {
             }
             (_, None) => {}
         }
+    }
+}
+
+/// Nobody logs in to DuckDB.
+fn refuse_login(bad: &mut Collector, username: &Patch<String>, password: Option<&WarehouseSecret>) {
+    let reason = "is not a field of `duckdb_v0`";
+    if matches!(username, Patch::Value(_)) {
+        bad.note("username", reason);
+    }
+    if password.is_some() {
+        bad.note("password", reason);
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{Invalid, Patch, field, invalid::Collector};
 
 /// An environment, as v3 has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "key by key the document's")]
 pub struct Environment {
     /// Its id.
     pub id: i64,

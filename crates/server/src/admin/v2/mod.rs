@@ -1,5 +1,12 @@
 //! `/api/v2`.
 
 pub(crate) mod accounts;
+pub(crate) mod artifacts;
 pub(crate) mod constants;
+pub(crate) mod environments;
+pub(crate) mod jobs;
+pub(in crate::admin) mod related;
+pub(crate) mod repositories;
+pub(crate) mod runs;
+pub(crate) mod steps;
 pub(crate) mod whoami;

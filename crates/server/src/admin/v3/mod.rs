@@ -1,12 +1,21 @@
 //! `/api/v3`.
 
-use domain::authz::{AccessMarker, KindMarker, Permit};
+use domain::{
+    ProjectId,
+    authz::{AccessMarker, KindMarker, Permit, Read, kinds::Projects},
+};
 use wire::Patch;
 
-use crate::error::ApiError;
+use crate::{app::App, error::ApiError};
 
 pub(crate) mod check;
+pub(crate) mod connections;
+pub(crate) mod credentials;
+pub(crate) mod environments;
 pub(crate) mod personal_tokens;
+pub(crate) mod projects;
+mod related;
+pub(crate) mod repositories;
 pub(crate) mod service_tokens;
 
 /// A body that names an account has to name the path's: an id of another reads as not found.
@@ -18,4 +27,29 @@ pub(crate) fn same_account<A: AccessMarker, K: KindMarker>(
         Patch::Value(id) if *id != permit.account().get() => Err(ApiError::NotFound),
         Patch::Absent | Patch::Null | Patch::Value(_) => Ok(()),
     }
+}
+
+/// A body that names a project has to name the path's: an id of another reads as not found.
+pub(crate) fn same_project(project: ProjectId, named: &Patch<i64>) -> Result<(), ApiError> {
+    match named {
+        Patch::Value(id) if *id != project.get() => Err(ApiError::NotFound),
+        Patch::Absent | Patch::Null | Patch::Value(_) => Ok(()),
+    }
+}
+
+/// Holds a permit to the project that a collection belongs to; one that is out of reach, or not
+/// there at all as far as the caller may know, is not found.
+pub(crate) async fn within<A: AccessMarker, K: KindMarker>(
+    app: &App,
+    permit: &Permit<A, K>,
+    project: ProjectId,
+) -> Result<(), ApiError> {
+    permit.within(project)?;
+    match permit.also::<Read, Projects>() {
+        Ok(projects) if projects.within(project).is_ok() => {
+            app.store.project(&projects, project).await?;
+        }
+        Ok(_) | Err(_) => {}
+    }
+    Ok(())
 }

@@ -1,0 +1,351 @@
+//! What can be asked on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use domain::{
+    AccountId, JobId, Name, Plan, ProjectId, RunId, ServiceTokenId, Timestamp, secret::TokenSecret,
+    user::Email,
+};
+
+/// Service account tokens for dbt Core, and the APIs that they open.
+#[derive(Debug, Parser)]
+#[command(
+    name = "narrowgate",
+    version,
+    after_help = "\
+Start here:
+  narrowgate demo                          see it at work
+  narrowgate init --data-dir data --account-name Acme --plan enterprise --admin-email ada@example.com
+  narrowgate serve --data-dir data
+
+Client commands read NARROWGATE_URL, NARROWGATE_ACCOUNT and NARROWGATE_TOKEN.
+Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong arguments, 3 `check` says no."
+)]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make an account and its first admin
+    Init(InitArgs),
+    /// Run the server and, in it, the runner
+    Serve(ServeArgs),
+    /// See it at work: an account, a dbt project, tokens, a run
+    Demo(DemoArgs),
+    /// Service tokens: create, list, show, change, delete, import
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// May this token do that? With the reason
+    Check(CheckArgs),
+    /// Runs: trigger, show, list, logs
+    #[command(subcommand)]
+    Run(RunCommand),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Print the OpenAPI document of what is served
+    Openapi,
+    /// Bring a data folder's database up to date
+    Migrate(DataDirArgs),
+}
+
+/// Where the data is.
+#[derive(Debug, Args)]
+pub(crate) struct DataDirArgs {
+    /// The folder that holds everything
+    #[arg(long, env = "NARROWGATE_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// The keyring file; `keyring.json` in the data folder unless given
+    #[arg(long, env = "NARROWGATE_KEYRING", value_name = "FILE")]
+    pub(crate) keyring: Option<PathBuf>,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A second `init` on the same folder adds an account. The admin's token is shown once and ends by
+itself after 30 days: make another before.")]
+pub(crate) struct InitArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    /// What the account is called
+    #[arg(long, value_parser = name)]
+    pub(crate) account_name: Name,
+    /// developer, starter, team or enterprise: which permission sets tokens may carry
+    #[arg(long, default_value = "enterprise")]
+    pub(crate) plan: Plan,
+    /// The first admin: Developer licence, Account Admin
+    #[arg(long, value_parser = Email::parse)]
+    pub(crate) admin_email: Email,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `serve`: what is not given comes from the environment, then the file, then the default.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each option may also stand in the environment, as NARROWGATE_ and its name in capitals
+(NARROWGATE_LISTEN), or in a TOML file, by its name with underscores (listen = \"127.0.0.1:8580\").
+An option wins over the environment, the environment over the file.")]
+pub(crate) struct ServeArgs {
+    /// The folder that holds everything
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<String>,
+    /// A TOML file [default: narrowgate.toml in the data folder, if it is there]
+    #[arg(long, value_name = "FILE", env = "NARROWGATE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The keyring file [default: keyring.json in the data folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keyring: Option<String>,
+    /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:8580]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<String>,
+    /// What links begin with [default: the address]
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// The dbt program [default: dbt]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) dbt: Option<String>,
+    /// How many runs to execute at once [default: 4]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+    /// What to log, on standard error: a level, or a filter such as `store=debug` [default: info]
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// Serve without executing runs
+    #[arg(long)]
+    pub(crate) no_runner: bool,
+    /// Serve plain HTTP beyond this machine: tokens can be read on the way
+    #[arg(long)]
+    pub(crate) allow_plain_http: bool,
+    /// A clock that stands still, for tests
+    #[arg(long, hide = true, value_parser = Timestamp::parse)]
+    pub(crate) test_clock: Option<Timestamp>,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A second demo on the same folder adds an account of its own; remove the folder to start anew.")]
+pub(crate) struct DemoArgs {
+    /// The demo's own data folder
+    #[arg(long, value_name = "DIR", default_value = "demo-data")]
+    pub(crate) data_dir: PathBuf,
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8580")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// The dbt program
+    #[arg(long, value_name = "PATH", default_value = "dbt", env = "NARROWGATE_DBT")]
+    pub(crate) dbt: PathBuf,
+    /// The dbt project to show
+    #[arg(long, value_name = "DIR", default_value = "examples/shop")]
+    pub(crate) example: PathBuf,
+    /// End after the runs instead of serving on
+    #[arg(long)]
+    pub(crate) exit: bool,
+}
+
+/// Which server, account and token.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    /// The server
+    #[arg(long, env = "NARROWGATE_URL", default_value = "http://127.0.0.1:8580")]
+    pub(crate) url: String,
+    /// The account's id
+    #[arg(long, env = "NARROWGATE_ACCOUNT")]
+    pub(crate) account: AccountId,
+    /// The token; better in the environment, where other users of the machine do not see it
+    #[arg(long, env = "NARROWGATE_TOKEN", hide_env_values = true, value_parser = TokenSecret::parse)]
+    pub(crate) token: TokenSecret,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `token …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token; its secret is shown once
+    #[command(after_help = "\
+Example: a token that may run the jobs of project 7 and read metadata everywhere
+  narrowgate token create --name nightly --grant job_runner:7 --grant metadata_only")]
+    Create(TokenCreateArgs),
+    /// The account's tokens
+    List(ClientArgs),
+    /// One token
+    Show(TokenShowArgs),
+    /// A token's permissions; with --grant, replaced as a whole
+    Permissions(TokenPermissionsArgs),
+    /// Delete a token: it stops working at once
+    Delete(TokenShowArgs),
+    /// Take over the metadata of tokens made elsewhere, from CSV or JSON, on the server's machine
+    #[command(after_help = "\
+CSV has the columns name, created_at, last_used and permissions (`job_admin:7;metadata_only`); JSON
+is a list of objects with the same keys, permissions as a list of such texts. The tokens have no
+secret: each must be rotated before use.")]
+    Import(TokenImportArgs),
+}
+
+/// `token create`
+#[derive(Debug, Args)]
+pub(crate) struct TokenCreateArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// What to call it
+    #[arg(long)]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+}
+
+/// Grants as text.
+#[derive(Debug, Args)]
+pub(crate) struct GrantArgs {
+    /// SET on all projects, or SET:PROJECT[,PROJECT…]; may be repeated
+    #[arg(long = "grant", value_name = "SET[:PROJECT,…]")]
+    pub(crate) grants: Vec<String>,
+    /// Environment categories in which raisable sets may write: all, development, staging,
+    /// production, other
+    #[arg(long, value_delimiter = ',', value_name = "CATEGORY,…")]
+    pub(crate) environments: Vec<String>,
+}
+
+/// A token by its id.
+#[derive(Debug, Args)]
+pub(crate) struct TokenShowArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    pub(crate) id: ServiceTokenId,
+}
+
+/// `token permissions`
+#[derive(Debug, Args)]
+pub(crate) struct TokenPermissionsArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    pub(crate) id: ServiceTokenId,
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+}
+
+/// `token import`
+#[derive(Debug, Args)]
+pub(crate) struct TokenImportArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    /// The account's id
+    #[arg(long, env = "NARROWGATE_ACCOUNT")]
+    pub(crate) account: AccountId,
+    /// A `.csv` or `.json` file
+    pub(crate) file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Asks about the token that calls, or with --service-token about another one.
+Exit code 0: it may; 3: it may not; 1: the question failed.
+  narrowgate check --resource runs --access write --project 7")]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The kind of resource, such as runs, jobs, service_tokens
+    #[arg(long)]
+    pub(crate) resource: String,
+    /// read or write
+    #[arg(long, default_value = "read")]
+    pub(crate) access: String,
+    /// In which project; anywhere unless given
+    #[arg(long)]
+    pub(crate) project: Option<ProjectId>,
+    /// In environments of which category
+    #[arg(long)]
+    pub(crate) environment_category: Option<String>,
+    /// About which service token
+    #[arg(long)]
+    pub(crate) service_token: Option<ServiceTokenId>,
+}
+
+/// `run …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
+    /// Start a job
+    Trigger(RunTriggerArgs),
+    /// One run and its steps
+    Show(RunShowArgs),
+    /// The newest runs
+    List(ClientArgs),
+    /// A run's log; exit code 0 only if the run succeeded
+    Logs(RunLogsArgs),
+}
+
+/// `run trigger`
+#[derive(Debug, Args)]
+pub(crate) struct RunTriggerArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The job's id
+    pub(crate) job: JobId,
+    /// Why
+    #[arg(long, default_value = "narrowgate run trigger")]
+    pub(crate) cause: String,
+    /// Show the log as it comes, to the run's end
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+/// A run by its id.
+#[derive(Debug, Args)]
+pub(crate) struct RunShowArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The run's id
+    pub(crate) id: RunId,
+}
+
+/// `run logs`
+#[derive(Debug, Args)]
+pub(crate) struct RunLogsArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The run's id
+    pub(crate) id: RunId,
+    /// Go on to the run's end
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+/// `audit …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Walk every account's chain of audit records, on the server's machine
+    Verify(AuditVerifyArgs),
+}
+
+/// `audit verify`
+#[derive(Debug, Args)]
+pub(crate) struct AuditVerifyArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    /// One account only
+    #[arg(long)]
+    pub(crate) account: Option<AccountId>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn name(text: &str) -> Result<Name, domain::InvalidName> {
+    Name::parse(text)
+}

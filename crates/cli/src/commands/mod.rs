@@ -1,0 +1,73 @@
+//! One file a command.
+
+mod audit;
+mod check;
+mod demo;
+mod grants;
+mod init;
+mod run;
+mod serve;
+mod token;
+
+use std::{path::Path, process::ExitCode};
+
+use store::{Clock, DataDir, Keyring, Store};
+
+use crate::{
+    args::{Arguments, ClientArgs, Command, DataDirArgs},
+    error::CliError,
+    output,
+};
+
+/// Does what was asked.
+pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
+    match arguments.command {
+        Command::Init(args) => init::run(args).await,
+        Command::Serve(args) => serve::run(&args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Token(command) => token::run(command).await,
+        Command::Check(args) => check::run(args).await,
+        Command::Run(command) => run::run(command).await,
+        Command::Audit(command) => audit::run(command).await,
+        Command::Openapi => {
+            output::json(&server::openapi())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Migrate(args) => migrate(&args).await,
+    }
+}
+
+async fn migrate(args: &DataDirArgs) -> Result<ExitCode, CliError> {
+    open(args).await?.close().await?;
+    output::line(format!("the database in {} is up to date", args.data_dir.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens a data folder for a local command; a server may be running on it.
+async fn open(args: &DataDirArgs) -> Result<Store, CliError> {
+    let keyring = args.keyring.clone();
+    let dir = DataDir::new(&args.data_dir);
+    open_with(&dir, &keyring.unwrap_or_else(|| dir.keyring()), Clock::System).await
+}
+
+async fn open_with(dir: &DataDir, keyring: &Path, clock: Clock) -> Result<Store, CliError> {
+    let keyring = Keyring::load_or_create(keyring)?;
+    Ok(Store::open(dir, keyring, clock).await?)
+}
+
+impl ClientArgs {
+    /// The client that the arguments ask for.
+    fn client(&self) -> Result<wire::client::Client, CliError> {
+        Ok(wire::client::Client::new(&self.url, self.token.clone())?)
+    }
+
+    /// `/api/v3/accounts/{id}` and what follows.
+    fn v3(&self, rest: &str) -> String {
+        format!("/api/v3/accounts/{}{rest}", self.account)
+    }
+
+    /// `/api/v2/accounts/{id}` and what follows.
+    fn v2(&self, rest: &str) -> String {
+        format!("/api/v2/accounts/{}{rest}", self.account)
+    }
+}

@@ -1,0 +1,84 @@
+//! `narrowgate serve`: the server, and the runner in it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use runner::{Runner, RunnerConfig};
+use server::{Server, ServerConfig};
+use store::{Clock, DataDir, Store};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::open_with;
+use crate::{args::ServeArgs, config::Config, error::CliError, output};
+
+pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
+    let config = Config::load(args)?;
+    listen_to_log(&config.log)?;
+    let clock = args.test_clock.map_or(Clock::System, Clock::fixed);
+    let dir = DataDir::new(&config.data_dir);
+    if !config.no_runner {
+        find_program(&config.dbt)?;
+    }
+    let store = open_with(&dir, &config.keyring(), clock).await?;
+    store.lock_for_serving()?;
+    let listen = ServerConfig { listen: config.listen, public_url: config.public_url.clone() };
+    let server = Server::bind(store.clone(), listen).await?;
+    let runner = start_runner(&store, &config).await?;
+    output::line(format!("listening on http://{}", server.local_addr()));
+    let served = server.run(asked_to_stop()?).await;
+    if let Some(runner) = runner {
+        runner.stop().await;
+    }
+    store.close().await?;
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn start_runner(store: &Store, config: &Config) -> Result<Option<Runner>, CliError> {
+    if config.no_runner {
+        return Ok(None);
+    }
+    let config = RunnerConfig {
+        dbt: config.dbt.clone(),
+        workers: config.workers,
+        ..RunnerConfig::default()
+    };
+    Ok(Some(Runner::start(store.clone(), config).await?))
+}
+
+/// Over once the process is asked to stop: SIGTERM, or Ctrl-C.
+pub(super) fn asked_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::other)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::other)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn listen_to_log(filter: &str) -> Result<(), CliError> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| CliError::Other(format!("`log` is no filter: {error}")))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
+}
+
+/// Whether a program is there to be started, without starting it: dbt takes seconds.
+pub(super) fn find_program(program: &Path) -> Result<PathBuf, CliError> {
+    let missing = || {
+        let program = program.display();
+        let hint = "install dbt-core with an adapter, or name it with --dbt";
+        CliError::Other(format!("the dbt program `{program}` is not there: {hint}"))
+    };
+    if program.components().count() > 1 {
+        return program.is_file().then(|| program.to_owned()).ok_or_else(missing);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(program));
+    found.into_iter().find(|file| file.is_file()).ok_or_else(missing)
+}

@@ -1,0 +1,232 @@
+//! `narrowgate token …`: service tokens.
+
+use std::{path::Path, process::ExitCode, sync::Arc};
+
+use domain::{
+    Name, Timestamp,
+    authz::{Caller, Origin, Permit, ServiceTokens, SystemTask, Write, authorize},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::ImportedToken;
+use wire::v3::{PermissionRow, ServiceToken};
+
+use super::{
+    grants::{parse, told},
+    open,
+};
+use crate::{
+    args::{
+        ClientArgs, TokenCommand, TokenCreateArgs, TokenImportArgs, TokenPermissionsArgs,
+        TokenShowArgs,
+    },
+    error::CliError,
+    output,
+};
+
+pub(super) async fn run(command: TokenCommand) -> Result<ExitCode, CliError> {
+    match command {
+        TokenCommand::Create(args) => create(&args).await?,
+        TokenCommand::List(args) => list(&args).await?,
+        TokenCommand::Show(args) => show(&args).await?,
+        TokenCommand::Permissions(args) => permissions(&args).await?,
+        TokenCommand::Delete(args) => delete(&args).await?,
+        TokenCommand::Import(args) => import(&args).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn create(args: &TokenCreateArgs) -> Result<(), CliError> {
+    let body = json!({ "name": args.name, "permission_grants": args.grants.body() });
+    let client = &args.client;
+    let made: Value = client.client()?.post(&client.v3("/service-tokens/"), &body).await?;
+    if client.json {
+        return output::json(&made);
+    }
+    let secret = made.get("token_string").and_then(Value::as_str).unwrap_or_default();
+    let token: ServiceToken = serde_json::from_value(made.clone()).map_err(CliError::other)?;
+    print(&token);
+    output::line(format!("secret, shown this once:\n{secret}"));
+    Ok(())
+}
+
+async fn list(args: &ClientArgs) -> Result<(), CliError> {
+    let mut tokens: Vec<ServiceToken> = Vec::new();
+    let client = args.client()?;
+    loop {
+        let path = args.v3(&format!("/service-tokens/?limit=100&offset={}", tokens.len()));
+        let page: Vec<ServiceToken> = client.get(&path).await?;
+        let last = page.len() < 100;
+        tokens.extend(page);
+        if last {
+            break;
+        }
+    }
+    if args.json {
+        return output::json(&tokens);
+    }
+    let rows = tokens.iter().map(|token| {
+        [
+            token.id.to_string(),
+            token.name.clone(),
+            told(&token.permission_grants),
+            day(&token.created_at),
+            token.last_used.as_deref().map_or("never".to_owned(), day),
+            advice(token),
+        ]
+    });
+    output::table(["id", "name", "permissions", "created", "last used", "advice"], rows);
+    Ok(())
+}
+
+async fn show(args: &TokenShowArgs) -> Result<(), CliError> {
+    let client = &args.client;
+    let path = client.v3(&format!("/service-tokens/{}/", args.id));
+    let token: ServiceToken = client.client()?.get(&path).await?;
+    if client.json { output::json(&token) } else { Ok(print(&token)) }
+}
+
+async fn permissions(args: &TokenPermissionsArgs) -> Result<(), CliError> {
+    let client = &args.client;
+    let path = client.v3(&format!("/service-tokens/{}/permissions/?limit=100", args.id));
+    let rows: Vec<PermissionRow> = if args.grants.grants.is_empty() {
+        client.client()?.get(&path).await?
+    } else {
+        client.client()?.post(&path, &args.grants.body()).await?
+    };
+    if client.json {
+        return output::json(&rows);
+    }
+    let rows = rows.into_iter().map(|row| {
+        let project = row.project_id.map_or("all".to_owned(), |id| id.to_string());
+        let raised = row.writable_environment_categories.join(", ");
+        [row.id.to_string(), row.permission_set, project, raised]
+    });
+    output::table(["id", "permission set", "project", "writable environments"], rows);
+    Ok(())
+}
+
+async fn delete(args: &TokenShowArgs) -> Result<(), CliError> {
+    let client = &args.client;
+    let path = client.v3(&format!("/service-tokens/{}/", args.id));
+    let token: ServiceToken = client.client()?.delete(&path).await?;
+    if client.json {
+        return output::json(&token);
+    }
+    output::line(format!("token {} `{}` is deleted and works no longer", token.id, token.name));
+    Ok(())
+}
+
+fn print(token: &ServiceToken) {
+    output::table(
+        ["id", "name", "permissions", "created", "last used", "advice"],
+        [[
+            token.id.to_string(),
+            token.name.clone(),
+            told(&token.permission_grants),
+            day(&token.created_at),
+            token.last_used.as_deref().map_or("never".to_owned(), day),
+            advice(token),
+        ]],
+    );
+}
+
+fn advice(token: &ServiceToken) -> String {
+    match &token.advisory {
+        _ if token.awaits_rotation => "imported: rotate before use".to_owned(),
+        Some(advisory) => format!("{}: {}", advisory.action, advisory.reason),
+        None => String::new(),
+    }
+}
+
+/// The day of a time on the wire.
+fn day(time: &str) -> String {
+    time.get(..10).unwrap_or(time).to_owned()
+}
+
+/// A token's metadata, as a file has it.
+#[derive(Debug, Deserialize)]
+struct Row {
+    name: String,
+    created_at: String,
+    #[serde(default)]
+    last_used: Option<String>,
+    #[serde(default)]
+    permissions: Permissions,
+}
+
+/// A list in JSON; in CSV a text with semicolons.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Permissions {
+    List(Vec<String>),
+    Text(String),
+}
+
+impl Default for Permissions {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+async fn import(args: &TokenImportArgs) -> Result<(), CliError> {
+    let rows = read(&args.file)?;
+    let tokens: Result<Vec<_>, _> = rows
+        .into_iter()
+        .enumerate()
+        .map(|(index, row)| {
+            row.token().map_err(|error| CliError::Other(format!("row {}: {error}", index + 1)))
+        })
+        .collect();
+    let store = open(&args.data).await?;
+    let principals = store.system_principals(SystemTask::Importer).await?;
+    let importer = principals.into_iter().find(|one| one.account() == args.account);
+    let importer = importer
+        .ok_or_else(|| CliError::Other(format!("account {} is not there", args.account)))?;
+    let caller = Arc::new(Caller::new(importer, Origin::local()));
+    let permit: Permit<Write, ServiceTokens> =
+        authorize(&caller, args.account).map_err(CliError::other)?;
+    let imported = store.import_service_tokens(&permit, tokens?).await?;
+    store.close().await?;
+    if args.json {
+        let tokens: Vec<_> = imported.iter().map(|token| ServiceToken::new(token, false)).collect();
+        return output::json(&tokens);
+    }
+    output::line(format!("{} tokens imported; each must be rotated before use", imported.len()));
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<Vec<Row>, CliError> {
+    let wrong = |error: String| CliError::Other(format!("{}: {error}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string())),
+        Some("csv") => csv::Reader::from_reader(bytes.as_slice())
+            .deserialize()
+            .collect::<Result<_, _>>()
+            .map_err(|error: csv::Error| wrong(error.to_string())),
+        _ => Err(wrong("must be a .csv or a .json file".to_owned())),
+    }
+}
+
+impl Row {
+    fn token(self) -> Result<ImportedToken, CliError> {
+        let texts = match self.permissions {
+            Permissions::List(list) => list,
+            Permissions::Text(text) => text.split(';').map(str::to_owned).collect(),
+        };
+        let texts = texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+        let time = |field: &str, text: &str| {
+            Timestamp::parse(text)
+                .map_err(|error| CliError::Other(format!("`{field}` {error}, not `{text}`")))
+        };
+        let last_used = self.last_used.as_deref().filter(|text| !text.trim().is_empty());
+        Ok(ImportedToken {
+            name: Name::parse(self.name)
+                .map_err(|error| CliError::Other(format!("`name` {error}")))?,
+            grants: texts.map(parse).collect::<Result<_, _>>()?,
+            created_at: time("created_at", &self.created_at)?,
+            last_used: last_used.map(|text| time("last_used", text)).transpose()?,
+        })
+    }
+}

@@ -1,0 +1,155 @@
+//! The server's configuration: defaults, then a TOML file, then the environment, then options.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Figment,
+    providers::{Env, Format as _, Serialized, Toml},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{args::ServeArgs, error::CliError};
+
+/// What `serve` runs with.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The folder that holds everything.
+    pub(crate) data_dir: PathBuf,
+    /// The keyring file; `keyring.json` in the data folder unless given.
+    pub(crate) keyring: Option<PathBuf>,
+    /// The address to listen on.
+    pub(crate) listen: SocketAddr,
+    /// What links begin with; the address unless given.
+    pub(crate) public_url: Option<String>,
+    /// The dbt program.
+    pub(crate) dbt: PathBuf,
+    /// How many runs are executed at once, 1 or more.
+    pub(crate) workers: usize,
+    /// What is logged.
+    pub(crate) log: String,
+    /// Whether no run is executed here.
+    pub(crate) no_runner: bool,
+    /// Whether plain HTTP may leave this machine.
+    pub(crate) allow_plain_http: bool,
+}
+
+const KEYS: [&str; 9] = [
+    "data_dir",
+    "keyring",
+    "listen",
+    "public_url",
+    "dbt",
+    "workers",
+    "log",
+    "no_runner",
+    "allow_plain_http",
+];
+
+/// The options that were given, by the names of the file.
+#[derive(Serialize)]
+struct Given<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_dir: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keyring: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dbt: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workers: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_runner: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_plain_http: Option<bool>,
+}
+
+impl Config {
+    /// Puts the layers together.
+    ///
+    /// # Errors
+    /// One line that names the key, what is wrong with it and where it came from.
+    pub(crate) fn load(args: &ServeArgs) -> Result<Self, CliError> {
+        let given = Given {
+            data_dir: args.data_dir.as_deref(),
+            keyring: args.keyring.as_deref(),
+            listen: args.listen.as_deref(),
+            public_url: args.public_url.as_deref(),
+            dbt: args.dbt.as_deref(),
+            workers: args.workers,
+            log: args.log.as_deref(),
+            no_runner: args.no_runner.then_some(true),
+            allow_plain_http: args.allow_plain_http.then_some(true),
+        };
+        let environment = Env::prefixed("NARROWGATE_").only(&KEYS);
+        let above = Figment::from(environment).merge(Serialized::from(given, "default"));
+        let file = match &args.config {
+            Some(file) if !file.exists() => {
+                let file = file.display();
+                return Err(CliError::Other(format!("the configuration {file} is not there")));
+            }
+            Some(file) => file.clone(),
+            None => Self::file_beside_the_data(&above),
+        };
+        let below = Figment::from(Serialized::default("listen", "127.0.0.1:8580"))
+            .merge(Serialized::default("dbt", "dbt"))
+            .merge(Serialized::default("workers", 4))
+            .merge(Serialized::default("log", "info"))
+            .merge(Serialized::default("no_runner", false))
+            .merge(Serialized::default("allow_plain_http", false));
+        let config: Self =
+            below.merge(Toml::file_exact(file)).merge(above).extract().map_err(|e| told(&e))?;
+        config.check()
+    }
+
+    fn file_beside_the_data(above: &Figment) -> PathBuf {
+        let folder: String = above.extract_inner("data_dir").unwrap_or_default();
+        Path::new(&folder).join("narrowgate.toml")
+    }
+
+    fn check(self) -> Result<Self, CliError> {
+        if self.workers == 0 {
+            return Err(CliError::Other("`workers` must be 1 or more".to_owned()));
+        }
+        if !self.listen.ip().is_loopback() && !self.allow_plain_http {
+            let reason = format!(
+                "`listen` is {}: plain HTTP leaves this machine, where tokens can be read on the \
+                 way; put a TLS front before 127.0.0.1, or say --allow-plain-http",
+                self.listen
+            );
+            return Err(CliError::Other(reason));
+        }
+        Ok(self)
+    }
+
+    /// The keyring's file.
+    pub(crate) fn keyring(&self) -> PathBuf {
+        let beside = || store::DataDir::new(&self.data_dir).keyring();
+        self.keyring.clone().unwrap_or_else(beside)
+    }
+}
+
+/// The first thing that is wrong: which key, what, and where it came from.
+fn told(error: &figment::Error) -> CliError {
+    let Some(first) = error.clone().into_iter().next() else { return CliError::other(error) };
+    let key = first.path.join(".");
+    let source = match first.metadata.as_ref().map(|metadata| (&metadata.name, &metadata.source)) {
+        Some((name, _)) if name.contains("environment") => {
+            format!("the environment variable NARROWGATE_{}", key.to_uppercase())
+        }
+        Some((_, Some(source))) if source.file_path().is_some() => format!("{source}"),
+        _ if key.is_empty() => String::new(),
+        _ => format!("the option --{}", key.replace('_', "-")),
+    };
+    let from = if source.is_empty() { source } else { format!(" (from {source})") };
+    let key = if key.is_empty() { key } else { format!("`{key}`: ") };
+    CliError::Other(format!("{key}{}{from}", first.kind))
+}

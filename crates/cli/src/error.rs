@@ -1,0 +1,31 @@
+//! Why a command did not do what it was asked: one clear line.
+
+/// What is printed behind `narrowgate: `; the exit code is 1.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// The store says no.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    /// The keyring cannot be used.
+    #[error(transparent)]
+    Keyring(#[from] store::KeyringError),
+    /// The server cannot run.
+    #[error(transparent)]
+    Server(#[from] server::ServerError),
+    /// The runner cannot run.
+    #[error(transparent)]
+    Runner(#[from] runner::RunnerError),
+    /// The server that was asked says no, or nothing.
+    #[error(transparent)]
+    Client(#[from] wire::client::ClientError),
+    /// Anything else, in a sentence.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl CliError {
+    /// Anything with a text.
+    pub(crate) fn other(error: impl ToString) -> Self {
+        Self::Other(error.to_string())
+    }
+}

@@ -1,0 +1,22 @@
+//! The laws of decisions, tokens and values, as property tests.
+
+#[path = "laws/audit.rs"]
+mod audit;
+#[path = "laws/ceiling.rs"]
+mod ceiling;
+#[path = "laws/containment.rs"]
+mod containment;
+#[path = "laws/decision.rs"]
+mod decision;
+#[path = "laws/rows.rs"]
+mod rows;
+#[path = "laws/scope.rs"]
+mod scope;
+#[path = "laws/secret.rs"]
+mod secret;
+#[path = "common/table.rs"]
+mod table;
+#[path = "laws/values.rs"]
+mod values;
+#[path = "common/world.rs"]
+mod world;

@@ -1,0 +1,135 @@
+//! Runs: listed, shown, triggered, cancelled.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use domain::{
+    EnvironmentId, JobId, ProjectId, RunId,
+    authz::{Permit, Read, Runs, Write},
+    list::Paged,
+    run::Run as DomainRun,
+};
+use store::StoreError;
+use wire::{
+    Include,
+    v2::{Environment, Job, Run, RunAudit, RunStep, RunTrigger, TriggerBody},
+    v3::Repository,
+};
+
+use super::{related, steps};
+use crate::{
+    answer::{Object, Page},
+    app::App,
+    error::ApiError,
+    extract::{At, Body, Query},
+};
+
+/// `GET /api/v2/accounts/{account_id}/runs/`
+pub(crate) async fn list(
+    permit: Permit<Read, Runs>,
+    State(app): State<App>,
+    Query(params): Query,
+) -> Result<Page<Run>, ApiError> {
+    let page = app.store.runs(&permit, &params.query).await?;
+    let rows = with_related(&app, &permit, &params.include, &page.rows).await?;
+    Ok(Page(params, Paged { rows, total: page.total }))
+}
+
+/// `GET /api/v2/accounts/{account_id}/runs/{run_id}/`
+pub(crate) async fn show(
+    permit: Permit<Read, Runs>,
+    State(app): State<App>,
+    At(id): At<RunId>,
+    Query(params): Query,
+) -> Result<Object<Run>, ApiError> {
+    let run = app.store.run(&permit, id).await?;
+    let runs = with_related(&app, &permit, &params.include, &[run]).await?;
+    runs.into_iter().next().map(Object).ok_or(ApiError::NotFound)
+}
+
+/// `POST /api/v2/accounts/{account_id}/jobs/{job_id}/run/`: the new run, queued.
+pub(crate) async fn trigger(
+    permit: Permit<Write, Runs>,
+    State(app): State<App>,
+    At(job): At<JobId>,
+    Body(body): Body<TriggerBody>,
+) -> Result<Object<Run>, ApiError> {
+    let trigger = body.read(permit.author())?;
+    let run = app.store.trigger_run(&permit, job, trigger).await?;
+    Ok(Object(Run { trigger: Some(RunTrigger::from(&run)), ..plain(&app, &run) }))
+}
+
+/// `POST`, or `GET` (Terraform), `/api/v2/accounts/{account_id}/runs/{run_id}/cancel/`
+///
+/// A run that has finished is a 400, not a 409, as clients know it.
+pub(crate) async fn cancel(
+    permit: Permit<Write, Runs>,
+    State(app): State<App>,
+    At(id): At<RunId>,
+) -> Result<Object<Run>, ApiError> {
+    let run = app.store.cancel_run(&permit, id).await.map_err(|error| match error {
+        StoreError::Conflict(why) => ApiError::field("status", format!("does not allow it: {why}")),
+        error => error.into(),
+    })?;
+    Ok(Object(plain(&app, &run)))
+}
+
+fn plain(app: &App, run: &DomainRun) -> Run {
+    Run::new(run, &app.public_url, app.store.clock().now())
+}
+
+/// Runs with what the caller wants along, as far as it may read that.
+async fn with_related(
+    app: &App,
+    permit: &Permit<Read, Runs>,
+    include: &Include,
+    runs: &[DomainRun],
+) -> Result<Vec<Run>, ApiError> {
+    let mut related = Related::of(app, permit, include, runs).await?;
+    let whole = runs.iter().map(|run| Run {
+        trigger: include.has("trigger").then(|| RunTrigger::from(run)),
+        audit: include.has("audit").then(|| RunAudit::from(run)),
+        job: related.jobs.get(&run.job).cloned().map(Box::new),
+        environment: related.environments.get(&run.environment).cloned(),
+        repository: related.repositories.get(&run.project).cloned(),
+        run_steps: related.steps.as_mut().map(|of| of.remove(&run.id.get()).unwrap_or_default()),
+        ..plain(app, run)
+    });
+    Ok(whole.collect())
+}
+
+/// What belongs to a page of runs.
+#[derive(Default)]
+struct Related {
+    jobs: BTreeMap<JobId, Job>,
+    environments: BTreeMap<EnvironmentId, Environment>,
+    repositories: BTreeMap<ProjectId, Repository>,
+    steps: Option<BTreeMap<i64, Vec<RunStep>>>,
+}
+
+impl Related {
+    async fn of(
+        app: &App,
+        permit: &Permit<Read, Runs>,
+        include: &Include,
+        runs: &[DomainRun],
+    ) -> Result<Self, ApiError> {
+        let mut related = Self::default();
+        if include.has("job") {
+            related.jobs = related::jobs(app, permit, runs.iter().map(|run| run.job)).await?;
+        }
+        if include.has("environment") {
+            let ids = runs.iter().map(|run| run.environment);
+            related.environments = related::environments(app, permit, ids).await?;
+        }
+        if include.has("repository") {
+            let ids = runs.iter().map(|run| run.project);
+            related.repositories = related::repositories(app, permit, ids).await?;
+        }
+        if include.has("run_steps") || include.has("debug_logs") {
+            let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
+            related.steps = Some(steps::of_runs(app, permit, include, &ids).await?);
+        }
+        Ok(related)
+    }
+}

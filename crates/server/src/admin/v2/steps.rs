@@ -1,0 +1,62 @@
+//! Steps of runs.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use domain::{
+    RunId, StepId,
+    authz::{Permit, Read, Runs},
+    run::RunStep as DomainStep,
+};
+use wire::{Include, v2::RunStep};
+
+use crate::{
+    answer::Object,
+    app::App,
+    error::ApiError,
+    extract::{At, Query},
+};
+
+/// `GET /api/v2/accounts/{account_id}/steps/{step_id}/`
+pub(crate) async fn show(
+    permit: Permit<Read, Runs>,
+    State(app): State<App>,
+    At(id): At<StepId>,
+    Query(params): Query,
+) -> Result<Object<RunStep>, ApiError> {
+    let step = app.store.run_step(&permit, id).await?;
+    let steps = with_logs(&app, &permit, &params.include, vec![step]).await?;
+    steps.into_iter().next().map(Object).ok_or(ApiError::NotFound)
+}
+
+/// The steps of these runs with their logs, by run and in order: two statements.
+pub(super) async fn of_runs(
+    app: &App,
+    permit: &Permit<Read, Runs>,
+    include: &Include,
+    runs: &[RunId],
+) -> Result<BTreeMap<i64, Vec<RunStep>>, ApiError> {
+    let steps = app.store.run_steps(permit, runs).await?;
+    let mut by_run: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for step in with_logs(app, permit, include, steps).await? {
+        by_run.entry(step.run_id).or_default().push(step);
+    }
+    Ok(by_run)
+}
+
+async fn with_logs(
+    app: &App,
+    permit: &Permit<Read, Runs>,
+    include: &Include,
+    steps: Vec<DomainStep>,
+) -> Result<Vec<RunStep>, ApiError> {
+    let ids: Vec<_> = steps.iter().map(|step| step.id).collect();
+    let logs = app.store.step_logs(permit, &ids).await?;
+    let (account, now) = (permit.account(), app.store.clock().now());
+    let debug = include.has("debug_logs");
+    let told = |step: &DomainStep| {
+        let text = logs.get(&step.id).map_or("", String::as_str);
+        RunStep::new(step, account, text, debug, now)
+    };
+    Ok(steps.iter().map(told).collect())
+}

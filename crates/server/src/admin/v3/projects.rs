@@ -1,0 +1,107 @@
+//! Projects: the same in v2 and v3.
+
+use axum::extract::State;
+use domain::{
+    ProjectId,
+    authz::{Permit, ProjectCreate, Read, Write, kinds::Projects},
+    list::Paged,
+    project::Project as DomainProject,
+};
+use wire::{
+    Include,
+    v3::{Project, ProjectBody},
+};
+
+use super::{related, same_account};
+use crate::{
+    answer::{Created, Object, Page},
+    app::App,
+    error::ApiError,
+    extract::{At, Body, Query},
+};
+
+/// `GET /api/v3/accounts/{account_id}/projects/`
+pub(crate) async fn list(
+    permit: Permit<Read, Projects>,
+    State(app): State<App>,
+    Query(params): Query,
+) -> Result<Page<Project>, ApiError> {
+    let page = app.store.projects(&permit, &params.query).await?;
+    let again = async |query| app.store.projects(&permit, &query).await;
+    let deleted = related::deleted(&params, &page, |row| row.id.get(), again).await?;
+    let rows = with_related(&app, &permit, &params.include, &page.rows).await?;
+    let told = |row: Project| if deleted.contains(&row.id) { row.deleted() } else { row };
+    Ok(Page(params, Paged { rows, total: page.total }.map(told)))
+}
+
+/// `GET /api/v3/accounts/{account_id}/projects/{project_id}/`
+pub(crate) async fn show(
+    permit: Permit<Read, Projects>,
+    State(app): State<App>,
+    At(id): At<ProjectId>,
+    Query(params): Query,
+) -> Result<Object<Project>, ApiError> {
+    let project = app.store.project(&permit, id).await?;
+    let projects = with_related(&app, &permit, &params.include, &[project]).await?;
+    projects.into_iter().next().map(Object).ok_or(ApiError::NotFound)
+}
+
+/// `POST /api/v3/accounts/{account_id}/projects/`
+pub(crate) async fn create(
+    permit: Permit<Write, ProjectCreate>,
+    State(app): State<App>,
+    Body(body): Body<ProjectBody>,
+) -> Result<Created<Project>, ApiError> {
+    same_account(&permit, &body.account_id)?;
+    let project = app.store.create_project(&permit, body.create()?).await?;
+    Ok(Created(Project::from(&project)))
+}
+
+/// `POST /api/v3/accounts/{account_id}/projects/{project_id}/`: what the body names, or state 2.
+pub(crate) async fn update(
+    permit: Permit<Write, Projects>,
+    State(app): State<App>,
+    At(id): At<ProjectId>,
+    Body(body): Body<ProjectBody>,
+) -> Result<Object<Project>, ApiError> {
+    same_account(&permit, &body.account_id)?;
+    if body.deletes() {
+        return delete(permit, State(app), At(id)).await;
+    }
+    let change = |spec| body.apply(spec).map_err(ApiError::from);
+    let project = app.store.update_project(&permit, id, change).await?;
+    Ok(Object(Project::from(&project)))
+}
+
+/// `DELETE /api/v3/accounts/{account_id}/projects/{project_id}/`: gives what it was, at state 2.
+pub(crate) async fn delete(
+    permit: Permit<Write, Projects>,
+    State(app): State<App>,
+    At(id): At<ProjectId>,
+) -> Result<Object<Project>, ApiError> {
+    let project = app.store.delete_project(&permit, id).await?;
+    Ok(Object(Project::from(&project).deleted()))
+}
+
+/// Projects with what the caller wants along, as far as it may read that.
+async fn with_related(
+    app: &App,
+    permit: &Permit<Read, Projects>,
+    include: &Include,
+    projects: &[DomainProject],
+) -> Result<Vec<Project>, ApiError> {
+    let asked = |name| projects.iter().filter(move |_| include.has(name));
+    let connections = asked("connection").filter_map(|project| project.spec.connection);
+    let connections = related::connections(app, permit, connections).await?;
+    let repositories = asked("repository").filter_map(|project| project.spec.repository);
+    let repositories = related::repositories(app, permit, repositories).await?;
+    let environments = asked("environments").map(|project| project.id);
+    let mut environments = related::environments_of(app, permit, environments).await?;
+    let whole = projects.iter().map(|project| Project {
+        connection: project.spec.connection.and_then(|id| connections.get(&id).cloned()),
+        repository: project.spec.repository.and_then(|id| repositories.get(&id).cloned()),
+        environments: environments.remove(&project.id),
+        ..Project::from(project)
+    });
+    Ok(whole.collect())
+}

@@ -1,0 +1,108 @@
+//! What belongs to a page of projects or environments: one look-up a kind for the whole page, and
+//! only what the caller may read. What it may not read is not there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{
+    ConnectionId, CredentialId, ProjectId, RepositoryId,
+    authz::{
+        AccessMarker, Connections, EnvironmentCredentials, Environments, KindMarker, Permit, Read,
+        Repositories,
+    },
+    list::{ListQuery, Paged, StateFilter},
+};
+use store::StoreError;
+use wire::{
+    ListParams,
+    v3::{Credential, Environment, RelatedConnection, Repository},
+};
+
+use crate::{admin::v2::related::by_id, app::App, error::ApiError};
+
+/// The connections with these ids.
+pub(super) async fn connections<A: AccessMarker, K: KindMarker>(
+    app: &App,
+    permit: &Permit<A, K>,
+    ids: impl Iterator<Item = ConnectionId>,
+) -> Result<BTreeMap<ConnectionId, RelatedConnection>, ApiError> {
+    let (Ok(permit), Some(query)) = (permit.also::<Read, Connections>(), by_id(ids)) else {
+        return Ok(BTreeMap::new());
+    };
+    let connections = app.store.connections(&permit, &query).await?.rows;
+    Ok(connections.iter().map(|found| (found.id, RelatedConnection::from(found))).collect())
+}
+
+/// The warehouse credentials with these ids.
+pub(super) async fn credentials<A: AccessMarker, K: KindMarker>(
+    app: &App,
+    permit: &Permit<A, K>,
+    ids: impl Iterator<Item = CredentialId>,
+) -> Result<BTreeMap<CredentialId, Credential>, ApiError> {
+    let permit = permit.also::<Read, EnvironmentCredentials>();
+    let (Ok(permit), Some(query)) = (permit, by_id(ids)) else {
+        return Ok(BTreeMap::new());
+    };
+    let credentials = app.store.warehouse_credentials(&permit, &query).await?.rows;
+    Ok(credentials.iter().map(|found| (found.id, Credential::from(found))).collect())
+}
+
+/// The repositories with these ids.
+pub(super) async fn repositories<A: AccessMarker, K: KindMarker>(
+    app: &App,
+    permit: &Permit<A, K>,
+    ids: impl Iterator<Item = RepositoryId>,
+) -> Result<BTreeMap<RepositoryId, Repository>, ApiError> {
+    let (Ok(permit), Some(query)) = (permit.also::<Read, Repositories>(), by_id(ids)) else {
+        return Ok(BTreeMap::new());
+    };
+    let repositories = app.store.repositories(&permit, &query).await?.rows;
+    Ok(repositories.iter().map(|found| (found.id, Repository::from(found))).collect())
+}
+
+/// The environments of these projects; each project is there, with an empty list if it has none.
+/// Those whose environments the caller may not read are not.
+pub(super) async fn environments_of<A: AccessMarker, K: KindMarker>(
+    app: &App,
+    permit: &Permit<A, K>,
+    projects: impl Iterator<Item = ProjectId>,
+) -> Result<BTreeMap<ProjectId, Vec<Environment>>, ApiError> {
+    let Ok(permit) = permit.also::<Read, Environments>() else { return Ok(BTreeMap::new()) };
+    let reached = |project: &ProjectId| permit.within(*project).is_ok();
+    let mut found: BTreeMap<_, _> =
+        projects.filter(reached).map(|project| (project, Vec::new())).collect();
+    if found.is_empty() {
+        return Ok(found);
+    }
+    // All of them: a page of projects may have more environments than a page.
+    let query = ListQuery { limit: u16::MAX, ..ListQuery::first_page() };
+    let query = query.with_in("project_id", found.keys());
+    for environment in app.store.environments(&permit, &query).await?.rows {
+        found.entry(environment.project).or_default().push(Environment::from(&environment));
+    }
+    Ok(found)
+}
+
+/// Which rows of a page are deleted. What the store gives does not say; where a caller lists both
+/// kinds, the deleted ones among the rows are asked for once more.
+pub(in crate::admin) async fn deleted<T, F>(
+    asked: &ListParams,
+    page: &Paged<T>,
+    id: impl Fn(&T) -> i64,
+    list: impl FnOnce(ListQuery) -> F,
+) -> Result<BTreeSet<i64>, ApiError>
+where
+    F: Future<Output = Result<Paged<T>, StoreError>>,
+{
+    let ids = page.rows.iter().map(&id);
+    match asked.query.state {
+        None | Some(StateFilter::Active) => Ok(BTreeSet::new()),
+        Some(StateFilter::Deleted) => Ok(ids.collect()),
+        Some(StateFilter::All) => {
+            let query = ListQuery {
+                state: Some(StateFilter::Deleted),
+                ..ListQuery::first_page().with_in("id", ids)
+            };
+            Ok(list(query).await?.rows.iter().map(id).collect())
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! Runs, their steps and artifacts, through the router; the runner's part is done by the store's
+//! own functions under the runner's principal.
+
+mod common;
+
+use bytes::Bytes;
+use common::House;
+use domain::{RunId, authz::Category, run::Outcome};
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::{TestAnswer, TestClient};
+
+const STEPS: [&str; 4] = [
+    "Clone git repository",
+    "Create profile from connection shop",
+    "Invoke dbt with `dbt deps`",
+    "Invoke dbt with `dbt build`",
+];
+
+/// A run whose four steps went well, each a minute long, with artifacts of the last two.
+async fn succeeded(house: &House, job: i64) -> i64 {
+    house.run(job).await;
+    house.wait(30);
+    let (run, steps) = house.begin(&STEPS).await;
+    for step in &steps {
+        house.wait(60);
+        house.step(step, &format!("log of step {}\n", step.index), Outcome::Success).await;
+    }
+    put(house, run, 3, "run_results.json", "{\"step\":3}").await;
+    put(house, run, 4, "run_results.json", "{\"step\":4}").await;
+    put(house, run, 4, "compiled/shop/a.sql", "select 1").await;
+    put(house, run, 3, "manifest.json", "{}").await;
+    house.finish(run, Outcome::Success).await;
+    run.get()
+}
+
+async fn put(house: &House, run: RunId, step: u32, path: &str, text: &'static str) {
+    let (permit, bytes) = (house.runner().await, Bytes::from_static(text.as_bytes()));
+    house.app.store.put_artifact(&permit, run, step, path, bytes).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_trigger_gives_the_queued_run() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    let (acme, admin) = (&house.acme, &house.acme.admin);
+    let body = json!({
+        "cause": "by hand", "steps_override": ["dbt parse"], "threads_override": 2,
+        "git_sha": null, "schema_override": null, "additional_run_config": {},
+    });
+    for path in [acme.v2(&format!("/jobs/{job}/run/")), acme.v2(&format!("/jobs/{job}/run"))] {
+        let answer = admin.post(&path, body.clone()).await;
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        let (run, id) = (answer.data(), answer.id());
+        assert_eq!((&run["status"], &run["status_humanized"]), (&json!(1), &json!("Queued")));
+        assert_eq!((&run["job_id"], &run["job_definition_id"]), (&json!(job), &json!(job)));
+        assert_eq!(run["account_id"], acme.id.get());
+        assert_eq!(run["trigger"]["cause"], "by hand");
+        assert_eq!(run["trigger"]["cause_category"], "api");
+        assert_eq!(run["trigger"]["steps_override"], json!(["dbt parse"]));
+        let place = format!("/deploy/{}/projects/{}/runs/{id}/", acme.id, house.sales.id);
+        assert_eq!(run["href"], format!("{}{place}", house.app.url()));
+    }
+    // No Content-Type, and a JSON body.
+    let path = acme.v2(&format!("/jobs/{job}/run/"));
+    let bare = admin.request(Method::POST, &path).body(r#"{"cause":"bare"}"#);
+    assert_eq!(TestAnswer::of(bare).await.status(), 200);
+    assert_eq!(admin.get(&acme.v2("/runs/")).await.ids().len(), 3);
+}
+
+#[tokio::test]
+async fn a_trigger_that_cannot_be_is_told_field_by_field_and_queues_nothing() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    let path = house.acme.v2(&format!("/jobs/{job}/run/"));
+    for (field, body) in [
+        ("cause", json!({})),
+        ("cause", json!({ "cause": "" })),
+        ("cause", json!({ "cause": "x".repeat(256) })),
+        ("cause", json!({ "cause": "a\nb" })),
+        ("cause", json!({ "cause": 5 })),
+        ("steps_override", json!({ "cause": "c", "steps_override": [] })),
+        ("steps_override[0]", json!({ "cause": "c", "steps_override": ["sh -c id"] })),
+        ("threads_override", json!({ "cause": "c", "threads_override": 0 })),
+        ("timeout_seconds_override", json!({ "cause": "c", "timeout_seconds_override": 86_401 })),
+        ("git_branch", json!({ "cause": "c", "git_branch": "--upload-pack=x" })),
+    ] {
+        let answer = house.acme.admin.post(&path, body).await;
+        assert_eq!(answer.status(), 400, "{field}: {}", answer.text());
+        assert_ne!(answer.reason(field), "", "{field}: {}", answer.text());
+    }
+    let bare = TestAnswer::of(house.acme.admin.request(Method::POST, &path)).await;
+    assert_eq!((bare.status(), bare.reason("cause").as_str()), (400, "is required"));
+    assert_eq!(house.acme.admin.get(&house.acme.v2("/runs/")).await.ids(), [0; 0]);
+}
+
+/// The answers to trigger, list, show, step, artifacts, artifact, the job's artifact and cancel.
+async fn all(house: &House, client: &TestClient, job: i64, run: i64) -> [u16; 8] {
+    let path = |rest: &str| house.acme.v2(rest);
+    let steps = format!("/runs/{run}/?include_related=run_steps");
+    let steps = house.acme.admin.get(&path(&steps)).await.data();
+    let step = steps["run_steps"][0]["id"].as_i64().unwrap();
+    let get = async |rest: String| client.get(&path(&rest)).await.status();
+    [
+        client.post(&path(&format!("/jobs/{job}/run/")), json!({ "cause": "c" })).await.status(),
+        get("/runs/".to_owned()).await,
+        get(format!("/runs/{run}/")).await,
+        get(format!("/steps/{step}/")).await,
+        get(format!("/runs/{run}/artifacts/")).await,
+        get(format!("/runs/{run}/artifacts/manifest.json")).await,
+        get(format!("/jobs/{job}/artifacts/manifest.json")).await,
+        client.post(&path(&format!("/runs/{run}/cancel/")), json!({})).await.status(),
+    ]
+}
+
+#[tokio::test]
+async fn who_may_what_with_runs() {
+    let house = House::new().await;
+    let (job, hr) = (house.job("Nightly").await, house.acme.project("hr").await);
+    let run = succeeded(&house, job).await;
+    let token = || house.acme.service_token();
+    assert_eq!(all(&house, &house.app.anonymous(), job, run).await, [401; 8]);
+    let billing = token().grant_everywhere("billing_admin").create().await;
+    assert_eq!(all(&house, &billing, job, run).await, [403; 8]);
+    let viewer = token().grant("job_viewer", &house.sales).create().await;
+    assert_eq!(all(&house, &viewer, job, run).await, [403, 200, 200, 200, 200, 200, 200, 403]);
+    let elsewhere = token().grant("job_admin", &hr).create().await;
+    assert_eq!(all(&house, &elsewhere, job, run).await, [404, 200, 404, 404, 404, 404, 404, 404]);
+    assert_eq!(elsewhere.get(&house.acme.v2("/runs/")).await.ids(), [0; 0]);
+    let mixed = token().grant("job_viewer", &house.sales).grant("job_admin", &hr).create().await;
+    assert_eq!(all(&house, &mixed, job, run).await, [403, 200, 200, 200, 200, 200, 200, 403]);
+    // The run has finished: whoever may cancel it hears so.
+    let runner = token().grant("job_runner", &house.sales).create().await;
+    assert_eq!(all(&house, &runner, job, run).await, [200, 200, 200, 200, 200, 200, 200, 400]);
+}
+
+#[tokio::test]
+async fn a_category_raises_runs_in_its_environments_alone() {
+    let house = House::new().await;
+    let mut body = house.body("staging");
+    body["environment_id"] = json!(house.environment(&house.sales, Category::Staging).await.get());
+    let (staging, production) = (house.job_of(body).await, house.job("production").await);
+    let token = house.acme.service_token();
+    let analyst = token.grant_raised("analyst", &house.sales, &["staging"]).create().await;
+    let trigger = async |job: i64| {
+        let path = house.acme.v2(&format!("/jobs/{job}/run/"));
+        analyst.post(&path, json!({ "cause": "c" })).await
+    };
+    assert_eq!(trigger(production).await.status(), 403);
+    let run = trigger(staging).await;
+    assert_eq!(run.status(), 200);
+    let cancel = |run: i64| house.acme.v2(&format!("/runs/{run}/cancel/"));
+    assert_eq!(analyst.post(&cancel(run.id()), json!({})).await.status(), 200);
+    let theirs = house.run(production).await;
+    assert_eq!(analyst.post(&cancel(theirs), json!({})).await.status(), 403);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found() {
+    let house = House::new().await;
+    let (job, rival) = (house.job("Nightly").await, house.app.account("rival").await);
+    let run = succeeded(&house, job).await;
+    for (method, rest) in [
+        (Method::GET, format!("/runs/{run}/")),
+        (Method::GET, format!("/runs/{run}/artifacts/")),
+        (Method::GET, format!("/runs/{run}/artifacts/manifest.json")),
+        (Method::GET, format!("/jobs/{job}/artifacts/manifest.json")),
+        (Method::GET, "/steps/1/".to_owned()),
+        (Method::POST, format!("/runs/{run}/cancel/")),
+        (Method::GET, format!("/runs/{run}/cancel/")),
+        (Method::GET, "/runs/9223372036854775808/".to_owned()),
+    ] {
+        let answer = TestAnswer::of(rival.admin.request(method, &rival.v2(&rest))).await;
+        assert_eq!(answer.status(), 404, "{rest}");
+        assert_eq!(answer.json()["status"]["code"], 404, "{rest}");
+    }
+    // A job that is deleted starts nothing more; its runs stay.
+    let admin = &house.acme.admin;
+    assert_eq!(admin.delete(&house.acme.v2(&format!("/jobs/{job}/"))).await.status(), 200);
+    let path = house.acme.v2(&format!("/jobs/{job}/run/"));
+    assert_eq!(admin.post(&path, json!({ "cause": "c" })).await.status(), 404);
+    assert_eq!(admin.get(&house.acme.v2(&format!("/runs/{run}/"))).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_list_is_filtered_ordered_and_cut() {
+    let house = House::new().await;
+    let (nightly, hourly) = (house.job("Nightly").await, house.job("Hourly").await);
+    let first = succeeded(&house, nightly).await;
+    let between = house.app.clock.now();
+    house.wait(60);
+    house.run(hourly).await;
+    let (second, _) = house.begin(&STEPS).await;
+    house.wait(60);
+    house.finish(second, Outcome::Error).await;
+    let second = second.get();
+    let third = house.run(nightly).await;
+    let list = async |query: &str| {
+        let answer = house.acme.admin.get(&house.acme.v2(&format!("/runs?{query}"))).await;
+        assert_eq!(answer.status(), 200, "{query}: {}", answer.text());
+        answer.ids()
+    };
+    let sales = house.sales.id;
+    let (from, until) = ("2026-11-23T00:00:00%2B00:00", "2026-11-24T00:00:00%2B00:00");
+    let early = between.to_string().replace('+', "%2B");
+    for (query, expected) in [
+        (String::new(), vec![first, second, third]),
+        ("order_by=-id".to_owned(), vec![third, second, first]),
+        ("order_by=-created_at&limit=2".to_owned(), vec![third, second]),
+        ("order_by=-finished_at&status__in=[10,20]".to_owned(), vec![second, first]),
+        (format!("job_definition_id={nightly}"), vec![first, third]),
+        (format!("job_definition_id={hourly}&include_related="), vec![second]),
+        (format!("project_id={sales}&offset=2"), vec![third]),
+        (format!("project_id__in=[{sales}]"), vec![first, second, third]),
+        (format!("environment_id={}", house.production), vec![first, second, third]),
+        ("environment_id=999".to_owned(), vec![]),
+        ("status=20".to_owned(), vec![second]),
+        ("status__in=[1,2,3]".to_owned(), vec![third]),
+        ("status__in=[10, 20]".to_owned(), vec![first, second]),
+        (format!("id__gt={first}"), vec![second, third]),
+        (format!("pk__in=[{first},{third}]"), vec![first, third]),
+        // Only what has finished falls in such a range.
+        (format!("finished_at__range=[\"{from}\",\"{until}\"]"), vec![first, second]),
+        (format!("finished_at__range=[\"{from}\",\"{early}\"]&order_by=finished_at"), vec![first]),
+        (format!("created_at__range=[\"{early}\",\"{until}\"]"), vec![second, third]),
+        ("state=all".to_owned(), vec![first, second, third]),
+    ] {
+        assert_eq!(list(&query).await, expected, "{query}");
+    }
+    for query in [
+        "limit=101",
+        "status=done",
+        "status__in=[x]",
+        "created_at__range=[\"2026-01-01\"]",
+        "created_at__range=[\"then\",\"now\"]",
+        "order_by=logs",
+        "id__gt=x",
+    ] {
+        let answer = house.acme.admin.get(&house.acme.v2(&format!("/runs/?{query}"))).await;
+        assert_eq!(answer.status(), 400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_tells_its_states_and_durations() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    let run = house.run(job).await;
+    let path = house.acme.v2(&format!("/runs/{run}/"));
+    let told = async || {
+        let run = house.acme.admin.get(&path).await.data();
+        ["status", "is_complete", "queued_duration", "run_duration", "duration"]
+            .map(|key| run[key].to_string().replace('"', ""))
+            .join(" ")
+    };
+    house.wait(30);
+    assert_eq!(told().await, "1 false 00:00:30 00:00:00 00:00:30");
+    let (id, steps) = house.begin(&STEPS).await;
+    house.wait(60);
+    assert_eq!(told().await, "3 false 00:00:30 00:01:00 00:01:30");
+    house.step(&steps[0], "cloned\n", Outcome::Success).await;
+    house.finish(id, Outcome::Error).await;
+    house.wait(3600);
+    assert_eq!(told().await, "20 true 00:00:30 00:01:00 00:01:30");
+    let data = house.acme.admin.get(&path).await.data();
+    assert_eq!(data["duration_humanized"], "1 minute, 30 seconds");
+    assert_eq!(data["finished_at"], "2026-11-23T12:01:30.000000+00:00");
+    for related in ["trigger", "job", "environment", "repository", "run_steps", "audit"] {
+        assert_eq!(data.get(related), Some(&Value::Null), "{related}");
+    }
+}
+
+#[tokio::test]
+async fn related_objects_come_where_they_are_asked_for() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    let run = succeeded(&house, job).await;
+    let get = async |query: &str| {
+        let path = house.acme.v2(&format!("/runs/{run}/?{query}"));
+        let answer = house.acme.admin.get(&path).await;
+        assert_eq!(answer.status(), 200, "{query}: {}", answer.text());
+        answer.data()
+    };
+    let data = get("include_related=trigger&include_related=job&include_related=environment").await;
+    assert_eq!(data["trigger"]["cause"], "a test");
+    assert_eq!(data["job"]["name"], "Nightly");
+    assert_eq!(data["environment"]["id"], house.production.get());
+    let data = get("include_related=['run_steps','audit']").await;
+    assert_eq!(data["audit"]["trigger"]["actor"]["id"], house.acme.admin_id.to_string());
+    let steps = data["run_steps"].as_array().unwrap();
+    let names: Vec<_> = steps.iter().map(|step| step["name"].as_str().unwrap()).collect();
+    assert_eq!(names, STEPS);
+    let last = &steps[3];
+    assert_eq!((&last["index"], &last["status_humanized"]), (&json!(4), &json!("Success")));
+    assert_eq!(last["logs"], "log of step 4\n");
+    assert_eq!(last["truncated_debug_logs"], "log of step 4\n");
+    assert_eq!(last["debug_logs"], Value::Null);
+    assert_eq!(last["run_step_command"]["dbt_command"], "dbt build");
+    let data = get("include_related=[\"run_steps\",\"debug_logs\"]").await;
+    assert_eq!(data["run_steps"][3]["debug_logs"], "log of step 4\n");
+    assert_eq!(data["run_steps"][3]["truncated_debug_logs"], Value::Null);
+    // A Job Runner reads no environments.
+    let runner = house.acme.service_token().grant("job_runner", &house.sales).create().await;
+    let path = house.acme.v2(&format!("/runs/{run}/?include_related=job,environment,repository"));
+    let data = runner.get(&path).await.data();
+    assert_eq!(data["job"]["id"], job);
+    assert_eq!((&data["environment"], &data["repository"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_step_is_shown_alone() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    let run = succeeded(&house, job).await;
+    let path = house.acme.v2(&format!("/runs/{run}/?include_related=run_steps"));
+    let steps = house.acme.admin.get(&path).await.data()["run_steps"].clone();
+    let id = steps[2]["id"].as_i64().unwrap();
+    for path in [house.acme.v2(&format!("/steps/{id}/")), house.acme.v2(&format!("/steps/{id}"))] {
+        let step = house.acme.admin.get(&path).await;
+        assert_eq!((step.status(), &step.data()), (200, &steps[2]));
+    }
+    let path = house.acme.v2(&format!("/steps/{id}/?include_related=debug_logs"));
+    assert_eq!(house.acme.admin.get(&path).await.data()["debug_logs"], "log of step 3\n");
+    for id in ["999", "x"] {
+        let path = house.acme.v2(&format!("/steps/{id}/"));
+        assert_eq!(house.acme.admin.get(&path).await.status(), 404, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_cancelled_by_post_without_a_body_and_by_get() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    for (method, slash) in [(Method::POST, "/"), (Method::POST, ""), (Method::GET, "/")] {
+        let run = house.run(job).await;
+        let path = house.acme.v2(&format!("/runs/{run}/cancel{slash}"));
+        let answer = TestAnswer::of(house.acme.admin.request(method.clone(), &path)).await;
+        assert_eq!(answer.status(), 200, "{method}: {}", answer.text());
+        assert_eq!((answer.id(), &answer.data()["status"]), (run, &json!(30)));
+        // Twice is a 400, as clients know it.
+        let again = TestAnswer::of(house.acme.admin.request(method, &path)).await;
+        assert_eq!(again.status(), 400);
+        assert_eq!(again.json()["status"]["code"], 400);
+        assert!(again.reason("status").contains("finished"), "{}", again.text());
+    }
+    let run = house.run(job).await;
+    let (id, _) = house.begin(&STEPS).await;
+    let path = house.acme.v2(&format!("/runs/{run}/cancel/"));
+    let json = house.acme.admin.request(Method::POST, &path);
+    let json = TestAnswer::of(json.header("Content-Type", "application/json")).await;
+    assert_eq!((json.status(), &json.data()["status"]), (200, &json!(3)));
+    let reader = house.runner().await.also().unwrap();
+    assert!(house.app.store.run(&reader, id).await.unwrap().cancel_requested);
+}
+
+#[tokio::test]
+async fn artifacts_are_listed_once_each_and_fetched_as_they_are() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    let run = succeeded(&house, job).await;
+    let get = async |rest: &str| house.acme.admin.get(&house.acme.v2(rest)).await;
+    let list = get(&format!("/runs/{run}/artifacts/")).await;
+    assert_eq!(list.data(), json!(["compiled/shop/a.sql", "manifest.json", "run_results.json"]));
+    let of_step = get(&format!("/runs/{run}/artifacts?step=4")).await;
+    assert_eq!(of_step.data(), json!(["compiled/shop/a.sql", "run_results.json"]));
+    let file = get(&format!("/runs/{run}/artifacts/run_results.json")).await;
+    assert_eq!((file.status(), file.text().as_str()), (200, "{\"step\":4}"));
+    assert_eq!(file.header("content-type"), "application/json");
+    let earlier = get(&format!("/runs/{run}/artifacts/run_results.json?step=3")).await;
+    assert_eq!(earlier.text(), "{\"step\":3}");
+    let sql = get(&format!("/runs/{run}/artifacts/compiled/shop/a.sql")).await;
+    assert_eq!(sql.text(), "select 1");
+    assert_eq!(sql.header("content-type"), "text/plain; charset=utf-8");
+    // A later run that failed does not stand in for the job's artifacts.
+    house.run(job).await;
+    let (failed, _) = house.begin(&STEPS).await;
+    put(&house, failed, 4, "manifest.json", "failed").await;
+    house.finish(failed, Outcome::Error).await;
+    let of_job = get(&format!("/jobs/{job}/artifacts/manifest.json")).await;
+    assert_eq!((of_job.status(), of_job.text().as_str()), (200, "{}"));
+    assert_eq!(get(&format!("/runs/{failed}/artifacts/manifest.json")).await.text(), "failed");
+}
+
+#[tokio::test]
+async fn an_artifact_that_is_not_there_is_not_found_in_the_envelope() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    let run = succeeded(&house, job).await;
+    let get = async |rest: &str| house.acme.admin.get(&house.acme.v2(rest)).await;
+    for path in [
+        "catalog.json",
+        "manifest.json?step=1",
+        "manifest.json?step=4000000000",
+        "..%2F..%2Fkeyring",
+        "compiled/..%2Fmanifest.json",
+        "%00",
+        "compiled",
+    ] {
+        let answer = get(&format!("/runs/{run}/artifacts/{path}")).await;
+        assert_eq!(answer.status(), 404, "{path}: {}", answer.text());
+        assert_eq!(answer.json()["status"]["code"], 404, "{path}");
+    }
+    assert_eq!(get(&format!("/jobs/{job}/artifacts/catalog.json")).await.status(), 404);
+    assert_eq!(get("/runs/999/artifacts/").await.status(), 404);
+    for step in ["abc", "0", "-1", "1.5"] {
+        for path in ["artifacts/", "artifacts/manifest.json"] {
+            let answer = get(&format!("/runs/{run}/{path}?step={step}")).await;
+            assert_eq!(answer.status(), 400, "{path} {step}");
+            assert_ne!(answer.reason("step"), "");
+        }
+    }
+    let empty = house.run(job).await;
+    assert_eq!(get(&format!("/runs/{empty}/artifacts/")).await.data(), json!([]));
+}
+
+#[tokio::test]
+async fn a_run_is_two_statements_and_a_page_of_them_as_many_as_one() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    for _ in 0..5 {
+        succeeded(&house, job).await;
+    }
+    let run = succeeded(&house, job).await;
+    assert_eq!(house.statements_of(&house.acme.v2(&format!("/runs/{run}/"))).await, 2);
+    let related = "include_related=trigger,job,environment,run_steps,debug_logs,audit";
+    let whole = house.statements_of(&house.acme.v2(&format!("/runs/?{related}"))).await;
+    let one = house.statements_of(&house.acme.v2(&format!("/runs/?limit=1&{related}"))).await;
+    println!("{whole} statements");
+    assert_eq!(whole, one);
+    assert!(whole <= 9, "{whole}");
+}
+
+#[tokio::test]
+async fn rerun_and_retry_are_not_built_yet_and_say_so() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    let run = house.run(job).await;
+    let (rerun, retry) = (format!("/jobs/{job}/rerun/"), format!("/runs/{run}/retry/"));
+    for (method, rest) in [(Method::POST, &rerun), (Method::POST, &retry), (Method::GET, &retry)] {
+        let request = house.acme.admin.request(method, &house.acme.v2(rest));
+        assert_eq!(TestAnswer::of(request).await.status(), 501, "{rest}");
+    }
+}
