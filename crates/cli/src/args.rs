@@ -260,7 +260,7 @@ Exit code 0: it may; 3: it may not; 1: the question failed.
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) client: ClientArgs,
-    /// The kind of resource, such as runs, jobs, service_tokens
+    /// The kind of resource, such as `runs`, `jobs`, `service_tokens`
     #[arg(long)]
     pub(crate) resource: String,
     /// read or write

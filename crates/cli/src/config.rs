@@ -105,8 +105,8 @@ impl Config {
             .merge(Serialized::default("log", "info"))
             .merge(Serialized::default("no_runner", false))
             .merge(Serialized::default("allow_plain_http", false));
-        let config: Self =
-            below.merge(Toml::file_exact(file)).merge(above).extract().map_err(|e| told(&e))?;
+        let below = if file.exists() { below.merge(Toml::file_exact(file)) } else { below };
+        let config: Self = below.merge(above).extract().map_err(|error| told(&error))?;
         config.check()
     }
 

@@ -25,6 +25,7 @@ pub(crate) enum CliError {
 
 impl CliError {
     /// Anything with a text.
+    #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
     pub(crate) fn other(error: impl ToString) -> Self {
         Self::Other(error.to_string())
     }

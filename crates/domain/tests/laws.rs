@@ -8,6 +8,8 @@ mod ceiling;
 mod containment;
 #[path = "laws/decision.rs"]
 mod decision;
+#[path = "laws/place.rs"]
+mod place;
 #[path = "laws/rows.rs"]
 mod rows;
 #[path = "laws/scope.rs"]

@@ -15,9 +15,7 @@ pub(crate) struct App {
     pub(crate) public_url: Arc<str>,
 }
 
-impl App {
-    /// A new secret from the operating system's generator.
-    pub(crate) fn mint(&self, kind: TokenKind) -> TokenSecret {
-        TokenSecret::mint(kind, &mut UnwrapErr(SysRng))
-    }
+/// A new secret from the operating system's generator.
+pub(crate) fn mint(kind: TokenKind) -> TokenSecret {
+    TokenSecret::mint(kind, &mut UnwrapErr(SysRng))
 }

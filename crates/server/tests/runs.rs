@@ -1,5 +1,6 @@
 //! Runs, their steps and artifacts, through the router; the runner's part is done by the store's
 //! own functions under the runner's principal.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure is a failed test")]
 
 mod common;
 
@@ -299,6 +300,13 @@ async fn related_objects_come_where_they_are_asked_for() {
     let data = get("include_related=[\"run_steps\",\"debug_logs\"]").await;
     assert_eq!(data["run_steps"][3]["debug_logs"], "log of step 4\n");
     assert_eq!(data["run_steps"][3]["truncated_debug_logs"], Value::Null);
+    let url = "https://git.example/acme/shop.git";
+    let path = house.sales.v3("/repositories/");
+    let repository = house.acme.admin.post(&path, json!({ "remote_url": url })).await.id();
+    let linked = json!({ "name": "sales", "repository_id": repository });
+    assert_eq!(house.acme.admin.post(&house.sales.url(), linked).await.status(), 200);
+    let data = get("include_related=[repository]").await;
+    assert_eq!(data["repository"]["remote_url"], url);
     // A Job Runner reads no environments.
     let runner = house.acme.service_token().grant("job_runner", &house.sales).create().await;
     let path = house.acme.v2(&format!("/runs/{run}/?include_related=job,environment,repository"));

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{
-    JobId, RunId,
+    AccountId, JobId, RunId,
     authz::{Permit, Read, Runs, Write},
     run::RunStatus,
 };
 use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, path::Path};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    sea_query::OnConflict,
+    QuerySelect as _, QueryTrait as _, Select, sea_query::OnConflict,
 };
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
         artifact::{ActiveModel, Column, Entity},
         run,
     },
+    rows::{only, within},
     runs,
 };
 
@@ -38,10 +39,11 @@ pub struct Artifact {
 }
 
 impl Store {
-    /// Keeps an artifact of a step. `path` is relative, without `..`.
+    /// Keeps an artifact of a step, in place of an earlier one. `path` is relative, without `..`.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`], [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    /// [`StoreError::Invalid`], [`StoreError::NotFound`], [`StoreError::Denied`] if the permit is
+    /// not the runner's, [`StoreError::Unavailable`].
     pub async fn put_artifact(
         &self,
         permit: &Permit<Write, Runs>,
@@ -50,14 +52,16 @@ impl Store {
         path: &str,
         bytes: Bytes,
     ) -> Result<(), StoreError> {
-        check_path(path)?;
+        let place = place(permit.account(), run, step, path)?;
         let size = i64::try_from(bytes.len()).map_err(StoreError::corrupt)?;
-        let run = runs::find(self.reader(), permit.account(), run).await?;
-        let place = place(run.account.get(), run.id.get(), step, path);
+        // Nothing is stored for a run that is not there; no writer waits while bytes are.
+        let tx = self.begin_work(permit).await?;
+        runs::find(tx.db(), tx.account(), run).await?;
+        drop(tx);
         self.artifact_store().put(&place, bytes.into()).await.map_err(unavailable)?;
-        let tx = self.begin(permit).await?;
+        let tx = self.begin_work(permit).await?;
         let row = ActiveModel {
-            run_id: Set(run.id.get()),
+            run_id: Set(run.get()),
             step: Set(step.into()),
             path: Set(path.to_owned()),
             size: Set(size),
@@ -109,24 +113,11 @@ impl Store {
         path: &str,
         step: Option<u32>,
     ) -> Result<Bytes, StoreError> {
-        let run = self.run(permit, run).await?;
-        let rows = Entity::find()
-            .filter(Column::RunId.eq(run.id.get()))
-            .filter(Column::Path.eq(path))
-            .order_by_desc(Column::Step);
-        let rows = match step {
-            Some(step) => rows.filter(Column::Step.eq(i64::from(step))),
-            None => rows,
-        };
-        let row = rows.one(self.reader()).await.map_err(StoreError::db)?;
-        let row = row.ok_or(StoreError::NotFound)?;
-        let step = u32::try_from(row.step).map_err(StoreError::corrupt)?;
-        let place = place(run.account.get(), run.id.get(), step, &row.path);
-        let found = self.artifact_store().get(&place).await.map_err(unavailable)?;
-        found.bytes().await.map_err(unavailable)
+        let run = reached(permit).filter(run::Column::Id.eq(run.get()));
+        self.fetch(permit, run.select_only().column(run::Column::Id), path, step).await
     }
 
-    /// One artifact of a job's latest successful run.
+    /// One artifact of a job's latest successful run: of the last step that has it.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
@@ -136,17 +127,42 @@ impl Store {
         job: JobId,
         path: &str,
     ) -> Result<Bytes, StoreError> {
-        let row = run::Entity::find()
-            .filter(run::Column::AccountId.eq(permit.account().get()))
+        let successful = reached(permit)
             .filter(run::Column::JobId.eq(job.get()))
-            .filter(run::Column::Status.eq(i64::from(RunStatus::SUCCESS.code())))
-            .order_by_desc(run::Column::Id)
-            .one(self.reader())
-            .await
-            .map_err(StoreError::db)?;
-        let run = row.ok_or(StoreError::NotFound)?.into_domain()?;
-        self.artifact(permit, run.id, path, None).await
+            .filter(run::Column::Status.eq(i64::from(RunStatus::SUCCESS.code())));
+        let latest = successful.select_only().column_as(run::Column::Id.max(), "id");
+        self.fetch(permit, latest, path, None).await
     }
+
+    /// The bytes of the last step that has the path, of a run that `runs` names by its id.
+    async fn fetch(
+        &self,
+        permit: &Permit<Read, Runs>,
+        runs: Select<run::Entity>,
+        path: &str,
+        step: Option<u32>,
+    ) -> Result<Bytes, StoreError> {
+        let rows = Entity::find()
+            .filter(Column::RunId.in_subquery(runs.into_query()))
+            .filter(Column::Path.eq(path))
+            .order_by_desc(Column::Step);
+        let rows = match step {
+            Some(step) => rows.filter(Column::Step.eq(i64::from(step))),
+            None => rows,
+        };
+        let row = only(rows, self.reader()).await?;
+        let run = RunId::new(row.run_id).map_err(StoreError::corrupt)?;
+        let step = u32::try_from(row.step).map_err(StoreError::corrupt)?;
+        let place = place(permit.account(), run, step, &row.path)?;
+        let found = self.artifact_store().get(&place).await.map_err(unavailable)?;
+        found.bytes().await.map_err(unavailable)
+    }
+}
+
+/// The runs that a permit reaches.
+fn reached(permit: &Permit<Read, Runs>) -> Select<run::Entity> {
+    let account = (run::Column::AccountId, permit.account());
+    within::<run::Entity>(account, run::Column::ProjectId, &permit.scope())
 }
 
 /// The store of a data folder's artifacts. Files are flushed to the disk before they count.
@@ -161,21 +177,24 @@ fn unavailable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable(format!("the artifact store: {error}"))
 }
 
-/// Whether the path stays under `target/`.
-fn check_path(path: &str) -> Result<(), StoreError> {
+/// Where the bytes lie. A path that would not stay under `target/`, or that a file system would
+/// not take, is refused.
+fn place(account: AccountId, run: RunId, step: u32, path: &str) -> Result<Path, StoreError> {
+    /// Of one part, as it is on the disk; 255 is the most, and the object store needs some.
+    const PART: usize = 240;
+    let invalid =
+        |message: &str| StoreError::Invalid { field: "path", message: message.to_owned() };
     let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
     let fine = path.len() <= 1024
         && path.split('/').all(plain)
         && !path.chars().any(|c| c.is_control() || c == '\\');
-    if fine {
-        Ok(())
-    } else {
-        let message = "must be relative, without `..`, at most 1024 bytes".to_owned();
-        Err(StoreError::Invalid { field: "path", message })
+    if !fine {
+        return Err(invalid("must be relative, without `..`, at most 1024 bytes"));
     }
-}
-
-fn place(account: i64, run: i64, step: u32, path: &str) -> Path {
     let head = [account.to_string(), run.to_string(), step.to_string()];
-    head.into_iter().chain(path.split('/').map(str::to_owned)).collect()
+    let place: Path = head.into_iter().chain(path.split('/').map(str::to_owned)).collect();
+    if place.parts().any(|part| part.as_ref().len() > PART) {
+        return Err(invalid("has a part that is too long for a file's name"));
+    }
+    Ok(place)
 }

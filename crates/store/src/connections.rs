@@ -1,5 +1,7 @@
 //! Connections of the account.
 
+use std::collections::BTreeMap;
+
 use domain::{
     AccountId, ConnectionId,
     authz::{Connections, Permit, Read, Write},
@@ -50,8 +52,8 @@ impl Store {
         let ids: Vec<_> = page.rows.iter().map(|row| row.id).collect();
         let uses = uses(self.reader(), &ids).await?;
         let rows = page.rows.into_iter().map(|row| {
-            let count = uses.iter().filter(|used| **used == row.id).count();
-            row.into_domain(count as u64)
+            let count = uses.get(&row.id).copied().unwrap_or(0);
+            row.into_domain(count.unsigned_abs())
         });
         Ok(Paged { rows: rows.collect::<Result<_, _>>()?, total: page.total })
     }
@@ -171,8 +173,8 @@ impl Model {
     }
 }
 
-/// A connection of the account that is not deleted, and how many environments use it: one
-/// statement, a row for each use.
+/// A connection of the account that is not deleted, and how many environments use it, in one
+/// statement.
 pub(crate) async fn find(
     db: &impl ConnectionTrait,
     account: AccountId,
@@ -215,17 +217,20 @@ pub(crate) async fn check(
     named(found, |_| true, (field, "connection")).map(|_| ())
 }
 
-/// The connection of each environment that uses one of these.
-async fn uses(db: &impl ConnectionTrait, ids: &[i64]) -> Result<Vec<i64>, StoreError> {
-    environment::Entity::find()
+/// How many environments use each of these connections; one that none uses is left out.
+async fn uses(db: &impl ConnectionTrait, ids: &[i64]) -> Result<BTreeMap<i64, i64>, StoreError> {
+    let counts: Vec<(i64, i64)> = environment::Entity::find()
         .select_only()
         .column(environment::Column::ConnectionId)
+        .column_as(environment::Column::Id.count(), "uses")
         .filter(environment::Column::ConnectionId.is_in(ids.iter().copied()))
         .filter(environment::Column::State.eq(ACTIVE))
+        .group_by(environment::Column::ConnectionId)
         .into_tuple()
         .all(db)
         .await
-        .map_err(StoreError::db)
+        .map_err(StoreError::db)?;
+    Ok(counts.into_iter().collect())
 }
 
 async fn save(tx: &Tx, connection: &Connection) -> Result<(), StoreError> {

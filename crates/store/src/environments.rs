@@ -8,14 +8,14 @@ use domain::{
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _,
-    QueryFilter as _, sea_query::Expr,
+    QueryFilter as _, QueryOrder as _, sea_query::Expr,
 };
 
 use crate::{
     Store, StoreError, connections,
     entities::{
         environment::{ActiveModel, Column, Entity, Model},
-        job, time,
+        job, run, time,
     },
     list::{Collection, Field, Kind, State},
     projects,
@@ -192,6 +192,16 @@ pub(crate) async fn find(
     only(rows, db).await?.into_domain()
 }
 
+/// One of the account, deleted or not: a run of it may be under way still.
+pub(crate) async fn find_any(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: EnvironmentId,
+) -> Result<Environment, StoreError> {
+    let rows = of_account::<Entity>(Column::AccountId, account).filter(Column::Id.eq(id.get()));
+    only(rows, db).await?.into_domain()
+}
+
 async fn save(tx: &Tx, environment: &Environment) -> Result<(), StoreError> {
     let spec = &environment.spec;
     Entity::update_many()
@@ -222,9 +232,7 @@ async fn check(
     }
     if let Some(credential) = spec.credential {
         let found = warehouse_credentials::find(tx.db(), tx.account(), credential).await;
-        if !matches!(found, Ok(credential) if credential.project == project) {
-            return Err(names_nothing("credentials_id", "credential"));
-        }
+        named(found, |credential| credential.project == project, ("credentials_id", "credential"))?;
     }
     let once = match spec.category {
         Category::Production | Category::Staging => spec.category.key(),
@@ -242,7 +250,8 @@ async fn check(
     Ok(())
 }
 
-/// An environment that a job runs in stays.
+/// An environment that a job runs in stays, and one that a run needs which is not finished (its
+/// job may have moved meanwhile).
 async fn check_unused(tx: &Tx, id: EnvironmentId) -> Result<(), StoreError> {
     let users = job::Entity::find()
         .filter(job::Column::EnvironmentId.eq(id.get()))
@@ -250,6 +259,14 @@ async fn check_unused(tx: &Tx, id: EnvironmentId) -> Result<(), StoreError> {
     let users = users.count(tx.db()).await.map_err(StoreError::db)?;
     if users > 0 {
         return Err(StoreError::Conflict(format!("{users} jobs run in the environment")));
+    }
+    let unfinished = run::Entity::find()
+        .filter(run::Column::EnvironmentId.eq(id.get()))
+        .filter(run::Column::FinishedAt.is_null())
+        .order_by_asc(run::Column::Id);
+    if let Some(run) = unfinished.one(tx.db()).await.map_err(StoreError::db)? {
+        let reason = format!("run `{}` in the environment has not finished: cancel it", run.id);
+        return Err(StoreError::Conflict(reason));
     }
     Ok(())
 }

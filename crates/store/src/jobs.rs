@@ -17,11 +17,12 @@ use crate::{
     Store, StoreError,
     entities::{
         job::{ActiveModel, Column, Entity, Model},
-        time,
+        run, time,
     },
     environments,
     list::{Collection, Field, Kind, State},
     rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text, within},
+    runs,
     tx::Tx,
 };
 
@@ -31,6 +32,7 @@ static COLLECTION: Collection<Column> = Collection {
         Field { name: "project_id", column: Column::ProjectId, kind: Kind::Int },
         Field { name: "environment_id", column: Column::EnvironmentId, kind: Kind::Int },
         Field { name: "name", column: Column::Name, kind: Kind::Text },
+        Field { name: "dbt_version", column: Column::DbtVersion, kind: Kind::Text },
         Field { name: "triggers_schedule", column: Column::OnSchedule, kind: Kind::Bool },
         Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
         Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
@@ -78,13 +80,14 @@ impl Store {
         spec: JobSpec,
     ) -> Result<Job, StoreError> {
         let mut tx = self.begin(permit).await?;
-        check(&tx, permit, &spec).await?;
+        check(&tx, permit, None, &spec).await?;
         let now = tx.now().micros();
         let row = ActiveModel {
             account_id: Set(tx.account().get()),
             project_id: Set(spec.project.get()),
             name: Set(spec.name.to_string()),
             environment_id: Set(spec.environment.get()),
+            dbt_version: Set(spec.dbt_version.clone()),
             on_schedule: Set(spec.triggers.schedule),
             spec: Set(to_text(&spec)?),
             state: Set(ACTIVE),
@@ -117,7 +120,7 @@ impl Store {
             let message = "is the job's for good: make another job".to_owned();
             return Err(StoreError::Invalid { field: "project_id", message }.into());
         }
-        check(&tx, permit, &spec).await?;
+        check(&tx, permit, Some(&before.spec), &spec).await?;
         let after = Job { spec, updated_at: tx.now(), ..before.clone() };
         save(&tx, &after).await?;
         let change = (Some(said(&before.spec)), Some(said(&after.spec)));
@@ -127,7 +130,8 @@ impl Store {
         Ok(after)
     }
 
-    /// Deletes it; its id is never given out again, and its runs stay. Gives what it was.
+    /// Deletes it; its id is never given out again. Its runs stay: queued ones are cancelled, one
+    /// under way goes on. Gives what it was.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::CredentialChanged`],
@@ -139,6 +143,8 @@ impl Store {
     ) -> Result<Job, StoreError> {
         let mut tx = self.begin(permit).await?;
         let job = reached(&tx, permit, id).await?;
+        let queued = run::Column::JobId.eq(id.get());
+        runs::cancel_queued(&mut tx, queued, "the job was deleted").await?;
         Entity::update_many()
             .col_expr(Column::State, Expr::value(DELETED))
             .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
@@ -178,20 +184,6 @@ pub(crate) async fn find(
     only(rows, db).await?.into_domain()
 }
 
-/// A job of the account, deleted or not: a run of it may be queued still.
-pub(crate) async fn find_any(
-    db: &impl ConnectionTrait,
-    account: AccountId,
-    id: JobId,
-) -> Result<Job, StoreError> {
-    let row = Entity::find_by_id(id.get())
-        .filter(Column::AccountId.eq(account.get()))
-        .one(db)
-        .await
-        .map_err(StoreError::db)?;
-    row.ok_or(StoreError::NotFound)?.into_domain()
-}
-
 /// A job that the permit may write, by the category of the environment that it is in.
 async fn reached(tx: &Tx, permit: &Permit<Write, Jobs>, id: JobId) -> Result<Job, StoreError> {
     let job = find(tx.db(), tx.account(), id).await?;
@@ -200,46 +192,58 @@ async fn reached(tx: &Tx, permit: &Permit<Write, Jobs>, id: JobId) -> Result<Job
     Ok(job)
 }
 
-/// Whether what a spec names is there, in the same project, and the permit covers the environment.
-async fn check(tx: &Tx, permit: &Permit<Write, Jobs>, spec: &JobSpec) -> Result<(), StoreError> {
-    let environment = environment(tx, spec, spec.environment, "environment_id").await;
-    let category = match &environment {
-        Ok(environment) => environment.spec.category,
-        // A project out of reach is not found, before anything is said of its environments.
-        Err(_) => domain::authz::Category::Other,
-    };
-    permit.within_environment(spec.project, category)?;
-    environment?;
-    if let Some(deferring) = spec.echoed.deferring_environment {
-        self::environment(tx, spec, deferring, "deferring_environment_id").await?;
-    }
-    if let Some(deferring) = spec.echoed.deferring_job {
-        let found = find(tx.db(), tx.account(), deferring).await;
-        if !matches!(found, Ok(job) if job.spec.project == spec.project) {
-            return Err(names_nothing("deferring_job_definition_id", "job"));
+/// Whether the permit covers the environment, and what a spec names anew is there, in the same
+/// project. What it named before may be gone by now, and does not stand in the way of another
+/// change.
+async fn check(
+    tx: &Tx,
+    permit: &Permit<Write, Jobs>,
+    before: Option<&JobSpec>,
+    spec: &JobSpec,
+) -> Result<(), StoreError> {
+    let environment = match environment(tx, spec, spec.environment, "environment_id").await {
+        Ok(environment) => environment,
+        Err(error) => {
+            // A project out of reach is not found, before anything is said of its environments.
+            if permit.scope().categories_in(spec.project).is_empty() {
+                permit.within(spec.project)?;
+            }
+            return Err(error);
         }
+    };
+    permit.within_environment(spec.project, environment.spec.category)?;
+    let (old, new) = (before.map(|before| &before.echoed), &spec.echoed);
+    let old_environment = old.and_then(|old| old.deferring_environment);
+    if let Some(id) = new.deferring_environment.filter(|id| Some(*id) != old_environment) {
+        self::environment(tx, spec, id, "deferring_environment_id").await?;
     }
-    if let Some(condition) = &spec.echoed.completion_condition {
+    let old_job = old.and_then(|old| old.deferring_job);
+    if let Some(id) = new.deferring_job.filter(|id| Some(*id) != old_job) {
+        let found = find(tx.db(), tx.account(), id).await;
+        let ours = |job: &Job| job.spec.project == spec.project;
+        named(found, ours, ("deferring_job_definition_id", "job"))?;
+    }
+    let old_condition = old.and_then(|old| old.completion_condition.as_ref());
+    if let Some(condition) = new.completion_condition.as_ref().filter(|c| Some(*c) != old_condition)
+    {
+        // The one thing that may be of another project: one whose jobs the principal can read.
         let found = find(tx.db(), tx.account(), condition.job).await;
         let readable = permit.also::<Read, Jobs>()?.within(condition.project).is_ok();
-        if !matches!(found, Ok(job) if job.spec.project == condition.project && readable) {
-            return Err(names_nothing("job_completion_trigger_condition", "job"));
-        }
+        let meant = |job: &Job| job.spec.project == condition.project && readable;
+        named(found, meant, ("job_completion_trigger_condition", "job"))?;
     }
     Ok(())
 }
 
+/// An environment of the job's project.
 async fn environment(
     tx: &Tx,
     spec: &JobSpec,
     id: EnvironmentId,
     field: &'static str,
 ) -> Result<Environment, StoreError> {
-    match environments::find(tx.db(), tx.account(), id).await {
-        Ok(environment) if environment.project == spec.project => Ok(environment),
-        Ok(_) | Err(StoreError::NotFound) => Err(names_nothing(field, "environment")),
-        Err(error) => Err(error),
-    }
+    let found = environments::find(tx.db(), tx.account(), id).await;
+    named(found, |environment| environment.project == spec.project, (field, "environment"))
 }
 
 async fn save(tx: &Tx, job: &Job) -> Result<(), StoreError> {
@@ -247,6 +251,7 @@ async fn save(tx: &Tx, job: &Job) -> Result<(), StoreError> {
     Entity::update_many()
         .col_expr(Column::Name, Expr::value(spec.name.as_str()))
         .col_expr(Column::EnvironmentId, Expr::value(spec.environment.get()))
+        .col_expr(Column::DbtVersion, Expr::value(spec.dbt_version.clone()))
         .col_expr(Column::OnSchedule, Expr::value(spec.triggers.schedule))
         .col_expr(Column::Spec, Expr::value(to_text(spec)?))
         .col_expr(Column::UpdatedAt, Expr::value(job.updated_at.micros()))

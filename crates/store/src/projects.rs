@@ -6,6 +6,7 @@ use domain::{
     event::Event,
     list::{ListQuery, Paged, StateFilter},
     project::{Project, ProjectSpec},
+    repository::Repository,
     run::RunStatus,
 };
 use sea_orm::{
@@ -24,6 +25,7 @@ use crate::{
     list::{Collection, Field, Kind, State},
     repositories,
     rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text, within},
+    runs,
     tx::Tx,
 };
 
@@ -120,7 +122,7 @@ impl Store {
         permit.within(id).map_err(StoreError::from)?;
         let before = find(tx.db(), tx.account(), id).await?;
         let spec = change(before.spec.clone())?;
-        check_links(&tx, Some(id), &spec).await?;
+        check_links(&tx, Some(&before), &spec).await?;
         let after = Project { spec, updated_at: tx.now(), ..before.clone() };
         save(&tx, &after).await?;
         let change = (Some(said(&before.spec)), Some(said(&after.spec)));
@@ -144,7 +146,9 @@ impl Store {
         let mut tx = self.begin(permit).await?;
         permit.within(id)?;
         let project = find(tx.db(), tx.account(), id).await?;
-        cancel_queued_runs(&tx, id).await?;
+        check_nothing_is_under_way(&tx, id).await?;
+        let queued = run::Column::ProjectId.eq(id.get());
+        runs::cancel_queued(&mut tx, queued, "the project was deleted").await?;
         delete_contents(&tx, id).await?;
         grant_rows::forget_project(&mut tx, id).await?;
         let before = Some(said(&project.spec));
@@ -195,30 +199,38 @@ async fn save(tx: &Tx, project: &Project) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether what a spec names is there: a connection of the account, and a repository and jobs of
-/// the project itself, which a project that is being made has none of.
-async fn check_links(tx: &Tx, id: Option<ProjectId>, spec: &ProjectSpec) -> Result<(), StoreError> {
+/// Whether what a spec names anew is there: a connection of the account, and a repository and jobs
+/// of the project itself, which a project that is being made has none of. What it named before may
+/// be gone by now, and does not stand in the way of another change.
+async fn check_links(
+    tx: &Tx,
+    before: Option<&Project>,
+    spec: &ProjectSpec,
+) -> Result<(), StoreError> {
+    let (id, old) = (before.map(|project| project.id), before.map(|project| &project.spec));
     if let Some(connection) = spec.connection {
         connections::check(tx, connection, "connection_id").await?;
     }
     if let Some(repository) = spec.repository {
         let found = repositories::find(tx.db(), tx.account(), repository).await;
-        if !matches!(found, Ok(repository) if Some(repository.project) == id) {
-            return Err(names_nothing("repository_id", "repository"));
-        }
+        let ours = |repository: &Repository| Some(repository.project) == id;
+        named(found, ours, ("repository_id", "repository"))?;
     }
-    for (job, field) in [(spec.docs_job, "docs_job_id"), (spec.freshness_job, "freshness_job_id")] {
-        let Some(job) = job else { continue };
-        let found = jobs::find(tx.db(), tx.account(), job).await;
-        if !matches!(found, Ok(job) if Some(job.spec.project) == id) {
-            return Err(names_nothing(field, "job"));
+    let jobs = [
+        (spec.docs_job, old.and_then(|old| old.docs_job), "docs_job_id"),
+        (spec.freshness_job, old.and_then(|old| old.freshness_job), "freshness_job_id"),
+    ];
+    for (job, old, field) in jobs {
+        if let Some(job) = job.filter(|job| Some(*job) != old) {
+            let found = jobs::find(tx.db(), tx.account(), job).await;
+            named(found, |job| Some(job.spec.project) == id, (field, "job"))?;
         }
     }
     Ok(())
 }
 
-/// Queued runs of a project that goes are cancelled; one under way keeps it.
-async fn cancel_queued_runs(tx: &Tx, project: ProjectId) -> Result<(), StoreError> {
+/// A run under way keeps its project.
+async fn check_nothing_is_under_way(tx: &Tx, project: ProjectId) -> Result<(), StoreError> {
     let under_way =
         run::Entity::find()
             .filter(run::Column::ProjectId.eq(project.get()))
@@ -233,16 +245,6 @@ async fn cancel_queued_runs(tx: &Tx, project: ProjectId) -> Result<(), StoreErro
         let reason = format!("run `{}` of the project is under way: cancel it first", run.id);
         return Err(StoreError::Conflict(reason));
     }
-    run::Entity::update_many()
-        .col_expr(run::Column::Status, Expr::value(i64::from(RunStatus::CANCELLED.code())))
-        .col_expr(run::Column::Message, Expr::value("the project was deleted"))
-        .col_expr(run::Column::FinishedAt, Expr::value(tx.now().micros()))
-        .col_expr(run::Column::UpdatedAt, Expr::value(tx.now().micros()))
-        .filter(run::Column::ProjectId.eq(project.get()))
-        .filter(run::Column::Status.eq(i64::from(RunStatus::QUEUED.code())))
-        .exec(tx.db())
-        .await
-        .map_err(StoreError::db)?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _,
     QueryFilter as _, sea_query::Expr,
 };
+use serde_json::Value;
 
 use crate::{
     Keyring, Store, StoreError,
@@ -95,9 +96,9 @@ impl Store {
         };
         let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
         let credential = row.into_domain()?;
+        let after = Some(said_of(&credential.spec, secret.as_ref()));
         keep_secret(&tx, self.keyring(), credential.id, secret).await?;
         let object = format!("warehouse_credential:{}", credential.id);
-        let after = Some(said(&credential.spec));
         tx.record("warehouse_credential.created", object, Some(project), None, after).await?;
         tx.commit().await?;
         Ok(credential)
@@ -121,8 +122,8 @@ impl Store {
         let spec = change(before.spec.clone())?;
         let after = WarehouseCredential { spec, updated_at: tx.now(), ..before.clone() };
         save(&tx, &after).await?;
+        let change = (Some(said(&before.spec)), Some(said_of(&after.spec, secret.as_ref())));
         keep_secret(&tx, self.keyring(), id, secret).await?;
-        let change = (Some(said(&before.spec)), Some(said(&after.spec)));
         let object = format!("warehouse_credential:{id}");
         tx.record("warehouse_credential.updated", object, Some(after.project), change.0, change.1)
             .await?;
@@ -202,6 +203,15 @@ async fn save(tx: &Tx, credential: &WarehouseCredential) -> Result<(), StoreErro
         .await
         .map_err(StoreError::db)?;
     Ok(())
+}
+
+/// What an audit record says of a credential, and of its secret that it was set: nothing more.
+fn said_of(spec: &CredentialSpec, secret: Option<&WarehouseSecret>) -> Value {
+    let mut said = said(spec);
+    if let (Some(object), Some(_)) = (said.as_object_mut(), secret) {
+        object.insert("secret".to_owned(), "set".into());
+    }
+    said
 }
 
 /// Seals a secret for its row, which has to be there: the seal is bound to the row's id.

@@ -96,6 +96,7 @@ CREATE TABLE "jobs" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "project_id" integer NOT NULL,
   "name" text NOT NULL,
   "environment_id" integer NOT NULL,
+  "dbt_version" text NULL,
   "on_schedule" boolean NOT NULL,
   "spec" text NOT NULL,
   "state" integer NOT NULL,
@@ -172,7 +173,7 @@ CREATE TABLE "run_steps" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "started_at" integer NULL,
   "finished_at" integer NULL,
   FOREIGN KEY ("run_id") REFERENCES "runs" ("id") );
-CREATE INDEX "run_steps_run_id_index" ON "run_steps" ("run_id",
+CREATE UNIQUE INDEX "run_steps_run_id_index" ON "run_steps" ("run_id",
   "index");
 CREATE TABLE "runs" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
@@ -180,6 +181,7 @@ CREATE TABLE "runs" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "environment_id" integer NOT NULL,
   "job_id" integer NOT NULL,
   "status" integer NOT NULL,
+  "dbt_version" text NOT NULL,
   "for_pull_request" boolean NOT NULL,
   "cancel_requested" boolean NOT NULL,
   "trigger" text NOT NULL,
@@ -200,6 +202,8 @@ CREATE INDEX "runs_account_id_project_id_id" ON "runs" ("account_id",
   "id");
 CREATE INDEX "runs_account_id_status_id" ON "runs" ("account_id",
   "status",
+  "id");
+CREATE INDEX "runs_environment_id_id" ON "runs" ("environment_id",
   "id");
 CREATE INDEX "runs_job_id_id" ON "runs" ("job_id",
   "id");

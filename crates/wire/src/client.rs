@@ -68,7 +68,7 @@ impl Client {
         let base = url.trim_end_matches('/').to_owned();
         let http = reqwest::Client::builder()
             .redirect(Policy::none())
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .user_agent(concat!("narrowgate/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| unreachable(&base, &error))?;

@@ -26,9 +26,8 @@ pub(super) struct Run {
     pub(super) is_success: bool,
     duration_humanized: Option<String>,
     created_at: String,
-    pub(super) href: Option<String>,
-    #[serde(default)]
-    run_steps: Option<Vec<Step>>,
+    #[serde(default, rename = "run_steps")]
+    steps: Option<Vec<Step>>,
 }
 
 /// What of a step is shown.
@@ -76,7 +75,7 @@ async fn show(args: &RunShowArgs) -> Result<ExitCode, CliError> {
     }
     let run: Run = serde_json::from_value(run).map_err(CliError::other)?;
     tell(&run);
-    let steps = run.run_steps.unwrap_or_default().into_iter();
+    let steps = run.steps.unwrap_or_default().into_iter();
     let rows = steps.map(|step| {
         [
             step.index.to_string(),
@@ -152,7 +151,7 @@ struct Printed(BTreeMap<i64, usize>);
 
 impl Printed {
     fn print(&mut self, run: &Run) {
-        for step in run.run_steps.iter().flatten() {
+        for step in run.steps.iter().flatten() {
             let log = step.logs.as_deref().unwrap_or_default();
             if log.is_empty() {
                 continue;

@@ -28,12 +28,12 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
     let server = Server::bind(store.clone(), listen).await?;
     let runner = start_runner(&store, &config).await?;
     output::line(format!("listening on http://{}", server.local_addr()));
-    let served = server.run(asked_to_stop()?).await;
+    let ended = server.run(asked_to_stop()?).await;
     if let Some(runner) = runner {
         runner.stop().await;
     }
     store.close().await?;
-    served?;
+    ended?;
     Ok(ExitCode::SUCCESS)
 }
 

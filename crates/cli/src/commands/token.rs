@@ -83,7 +83,11 @@ async fn show(args: &TokenShowArgs) -> Result<(), CliError> {
     let client = &args.client;
     let path = client.v3(&format!("/service-tokens/{}/", args.id));
     let token: ServiceToken = client.client()?.get(&path).await?;
-    if client.json { output::json(&token) } else { Ok(print(&token)) }
+    if client.json {
+        return output::json(&token);
+    }
+    print(&token);
+    Ok(())
 }
 
 async fn permissions(args: &TokenPermissionsArgs) -> Result<(), CliError> {
@@ -186,13 +190,13 @@ async fn import(args: &TokenImportArgs) -> Result<(), CliError> {
     let caller = Arc::new(Caller::new(importer, Origin::local()));
     let permit: Permit<Write, ServiceTokens> =
         authorize(&caller, args.account).map_err(CliError::other)?;
-    let imported = store.import_service_tokens(&permit, tokens?).await?;
+    let made = store.import_service_tokens(&permit, tokens?).await?;
     store.close().await?;
     if args.json {
-        let tokens: Vec<_> = imported.iter().map(|token| ServiceToken::new(token, false)).collect();
+        let tokens: Vec<_> = made.iter().map(|token| ServiceToken::new(token, false)).collect();
         return output::json(&tokens);
     }
-    output::line(format!("{} tokens imported; each must be rotated before use", imported.len()));
+    output::line(format!("{} tokens imported; each must be rotated before use", made.len()));
     Ok(())
 }
 

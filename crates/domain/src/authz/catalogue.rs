@@ -189,6 +189,16 @@ impl Catalogue {
         &self.raises
     }
 
+    /// Who holds an action that stands in no set.
+    pub(super) fn holder_beside_sets(&self, action: Action) -> Option<&'static str> {
+        let row = self.resource(action.on);
+        match row.implied.filter(|_| action.access <= row.max)? {
+            Implied::EveryPrincipal => Some("everyone holds it"),
+            Implied::AdminApi => Some("every permission set that opens the Admin API brings it"),
+            Implied::User => Some("users hold it, service tokens never do"),
+        }
+    }
+
     /// What a principal holds by what it is: `granted` tells whether the Admin API is open to it.
     pub(super) fn implied(&self, is_user: bool, granted: Rights) -> Rights {
         let opens_admin = granted.actions().any(|action| {

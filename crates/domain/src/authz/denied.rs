@@ -43,6 +43,8 @@ pub struct Explanation {
     pub project: Option<ProjectId>,
     /// In environments of which category, if others are held.
     pub category: Option<Category>,
+    /// The account's plan.
+    pub plan: Option<Plan>,
     /// The smallest permission sets of the plan that hold it: none of them holds all that
     /// another of them does. Smallest first.
     pub sets: Vec<PermissionSet>,
@@ -59,7 +61,7 @@ impl Denied {
                 (action, plan, Some(project), category)
             }
         };
-        Some(Explanation { action, project, category, sets: explain(action, plan) })
+        Some(Explanation { action, project, category, plan, sets: explain(action, plan) })
     }
 }
 
@@ -87,8 +89,23 @@ pub fn explain(action: Action, plan: Option<Plan>) -> Vec<PermissionSet> {
     smallest.into_iter().map(|row| row.set).collect()
 }
 
+impl Explanation {
+    /// Why there is no permission set to ask for.
+    fn why_no_set(&self) -> String {
+        if let Some(who) = catalogue().holder_beside_sets(self.action) {
+            return who.to_owned();
+        }
+        let somewhere = catalogue().sets().any(|row| row.rights.allow(self.action));
+        match self.plan {
+            _ if !somewhere => "nobody holds it".to_owned(),
+            None => "the account has no plan, so no permission set counts".to_owned(),
+            Some(plan) => format!("no permission set that the plan `{plan}` offers holds it"),
+        }
+    }
+}
+
 impl std::fmt::Display for Explanation {
-    /// ``needs write on `runs` in project 7: Job Runner or Job Admin would hold it``
+    /// ``needs write on `jobs` in project 7: the permission set Job Creator or Job Admin holds it``
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "needs {} on `{}`", self.action.access.key(), self.action.on.key())?;
         if let Some(project) = self.project {
@@ -97,12 +114,12 @@ impl std::fmt::Display for Explanation {
         if let Some(category) = self.category {
             write!(f, " in {} environments", category.key())?;
         }
-        match self.sets.as_slice() {
-            [] => f.write_str(": no permission set of this plan holds it"),
-            [only] => write!(f, ": the permission set {} holds it", only.label()),
+        let labels: Vec<_> = self.sets.iter().map(|set| set.label()).collect();
+        match labels.as_slice() {
+            [] => write!(f, ": {}", self.why_no_set()),
+            [only] => write!(f, ": the permission set {only} holds it"),
             [first @ .., last] => {
-                let first: Vec<_> = first.iter().map(|set| set.label()).collect();
-                write!(f, ": the permission sets {} or {} hold it", first.join(", "), last.label())
+                write!(f, ": the permission set {} or {last} holds it", first.join(", "))
             }
         }
     }

@@ -3,42 +3,42 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::authz::{Access, Action, Category};
+use domain::authz::{Access, Category};
 use toml::{Table as Toml, Value};
 
 /// A permission set.
-pub struct Set {
-    pub key: String,
-    pub plans: Vec<String>,
+pub(crate) struct Set {
+    pub(crate) key: String,
+    pub(crate) plans: Vec<String>,
     /// Whether a grant of it can name projects.
-    pub names_projects: bool,
+    pub(crate) names_projects: bool,
     /// What it holds: write includes read.
-    pub cells: BTreeSet<(String, Access)>,
+    pub(crate) cells: BTreeSet<(String, Access)>,
     /// What it holds besides where its grant names the category of the environment.
-    pub raised: BTreeSet<(String, Access)>,
+    pub(crate) raised: BTreeSet<(String, Access)>,
 }
 
 /// A kind of resource.
-pub struct Kind {
-    pub of_account: bool,
-    pub opens_admin: bool,
-    pub implied: Option<String>,
-    pub max: Access,
+pub(crate) struct Kind {
+    pub(crate) of_account: bool,
+    pub(crate) opens_admin: bool,
+    pub(crate) implied: Option<String>,
+    pub(crate) max: Access,
 }
 
 /// The catalogue.
-pub struct Table {
-    pub sets: Vec<Set>,
-    pub kinds: BTreeMap<String, Kind>,
+pub(crate) struct Table {
+    pub(crate) sets: Vec<Set>,
+    pub(crate) kinds: BTreeMap<String, Kind>,
 }
 
 /// One permission row as the wire has it: the place of its set, `None` for all projects, and the
 /// writable environment categories.
 #[derive(Debug, Clone)]
-pub struct Row {
-    pub set: usize,
-    pub projects: Option<BTreeSet<i64>>,
-    pub raised: Vec<Category>,
+pub(crate) struct Row {
+    pub(crate) set: usize,
+    pub(crate) projects: Option<BTreeSet<i64>>,
+    pub(crate) raised: Vec<Category>,
 }
 
 fn words(row: &Toml, key: &str) -> Vec<String> {
@@ -54,7 +54,6 @@ fn set(key: &str, row: &Toml, raises: &[String]) -> Set {
     let own = words(row, "own_only");
     let reads = ["read", "write"].iter().flat_map(|list| words(row, list));
     let writes = words(row, "write").into_iter().filter(|kind| !own.contains(kind));
-    let raised = raises.iter().filter(|_| said(row, "raisable")).cloned();
     Set {
         key: key.to_owned(),
         plans: words(row, "plans"),
@@ -63,7 +62,11 @@ fn set(key: &str, row: &Toml, raises: &[String]) -> Set {
             .map(|kind| (kind, Access::Read))
             .chain(writes.map(|kind| (kind, Access::Write)))
             .collect(),
-        raised: raised.flat_map(|kind| Access::ALL.map(|access| (kind.clone(), access))).collect(),
+        raised: raises
+            .iter()
+            .filter(|_| said(row, "raisable"))
+            .flat_map(|kind| Access::ALL.map(|access| (kind.clone(), access)))
+            .collect(),
     }
 }
 
@@ -77,13 +80,16 @@ fn kind(row: &Toml) -> Kind {
 }
 
 impl Table {
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let file: Toml = include_str!("../../src/authz/catalogue.toml").parse().unwrap();
         let rows = |table: &str| file[table].as_table().unwrap().clone();
         let raises = words(&rows("environment_write"), "raises");
         let sets = rows("permission_set");
         Self {
-            sets: sets.iter().map(|(key, row)| set(key, row.as_table().unwrap(), &raises)).collect(),
+            sets: sets
+                .iter()
+                .map(|(key, row)| set(key, row.as_table().unwrap(), &raises))
+                .collect(),
             kinds: rows("resource")
                 .iter()
                 .map(|(key, row)| (key.clone(), kind(row.as_table().unwrap())))
@@ -92,22 +98,9 @@ impl Table {
     }
 
     /// Whether any of the rows opens the Admin API.
-    pub fn open_admin<'a>(&self, rows: impl IntoIterator<Item = &'a Row>) -> bool {
+    pub(crate) fn open_admin<'a>(&self, rows: impl IntoIterator<Item = &'a Row>) -> bool {
         rows.into_iter()
             .flat_map(|row| &self.sets[row.set].cells)
             .any(|(kind, _)| self.kinds[kind].opens_admin)
-    }
-
-    /// Whether a principal holds the action by what it is, not by a grant.
-    pub fn imply(&self, action: Action, is_user: bool, opens_admin: bool) -> bool {
-        let kind = &self.kinds[action.on.key()];
-        let holder = match kind.implied.as_deref() {
-            Some("every_principal") => true,
-            Some("admin_api") => opens_admin,
-            Some("user") => is_user,
-            Some(other) => panic!("`{other}` is no holder"),
-            None => false,
-        };
-        holder && action.access <= kind.max
     }
 }

@@ -148,7 +148,9 @@ fn the_hash_of_a_record_stays_what_it_was() {
 #[test]
 fn the_order_of_keys_inside_a_change_means_nothing() {
     let (mut one, mut other) = (record(1), record(1));
-    one.change = serde_json::from_str(r#"{"after":{"a":[{"x":1,"y":2}],"b":2},"before":null}"#).unwrap();
-    other.change = serde_json::from_str(r#"{"before":null,"after":{"b":2,"a":[{"y":2,"x":1}]}}"#).unwrap();
+    one.change =
+        serde_json::from_str(r#"{"after":{"a":[{"x":1,"y":2}],"b":2},"before":null}"#).unwrap();
+    other.change =
+        serde_json::from_str(r#"{"before":null,"after":{"b":2,"a":[{"y":2,"x":1}]}}"#).unwrap();
     assert_eq!(one.hash(ChainHash::START), other.hash(ChainHash::START));
 }

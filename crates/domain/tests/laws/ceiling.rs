@@ -3,14 +3,14 @@
 use domain::{
     Plan,
     authz::{
-        AccountTerms, Access, Action, Decision, Grant, License, Principal, Projects, ResourceKind,
+        Access, AccountTerms, Action, Decision, Grant, License, Principal, Projects, ResourceKind,
         Scope, catalogue, decide,
     },
 };
 use proptest::{prelude::*, sample::select};
 
 use super::{
-    decision::scope,
+    place::{implied, scope},
     rows::{TABLE, grants, plan, rows, user},
     table::Row,
     world::{on, terms, token},
@@ -66,10 +66,11 @@ proptest! {
     #[test]
     fn a_developer_licence_leaves_what_groups_give_whole(rows in rows()) {
         let developer = user(License::Developer, grants(&rows));
+        let grants = grants(&rows);
         for action in Action::all() {
-            let given = grants(&rows).iter().map(|grant| grant.scope_of(action));
+            let given = grants.iter().map(|grant| grant.scope_of(action));
             let given = given.fold(Scope::nowhere(), Scope::union);
-            let implied = TABLE.imply(action, true, TABLE.open_admin(&rows));
+            let implied = implied(action, true, TABLE.open_admin(&rows));
             let whole = Scope::all_projects(domain::authz::Categories::ALL);
             prop_assert_eq!(scope(&developer, action), if implied { whole } else { given });
         }

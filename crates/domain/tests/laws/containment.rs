@@ -2,15 +2,21 @@
 
 use domain::{
     Plan,
-    authz::{AccountTerms, Action, Access, Category, Grant, License, Principal, Projects, contained},
+    authz::{
+        Access, AccountTerms, Action, Category, Grant, License, Principal, Projects, contained,
+    },
 };
-use proptest::{collection::btree_set, prelude::*, sample::{select, subsequence}};
+use proptest::{
+    collection::btree_set,
+    prelude::*,
+    sample::{select, subsequence},
+};
 
 use super::{
-    decision::scope,
+    place::{places, scope},
     rows::{Carrier, TABLE, carrier, grants, rows},
     table::Row,
-    world::{NAMED, places, terms, token},
+    world::{NAMED, terms, token},
 };
 
 /// Whether everything that the grants give, at every place, is allowed to the maker there.

@@ -12,17 +12,11 @@ use domain::{
 use proptest::prelude::*;
 
 use super::{
+    place::{caller, implied, places, scope},
     rows::{Carrier, TABLE, carrier, row, rows},
     table::Row,
-    world::{account, caller, places},
+    world::account,
 };
-
-pub fn scope(principal: &Principal, action: Action) -> Scope {
-    match decide(principal, action) {
-        Decision::Allow(scope) => scope,
-        Decision::Deny => Scope::nowhere(),
-    }
-}
 
 /// Every place where the action is allowed, row by row, project by project, category by category.
 fn naive(carrier: Carrier, rows: &[Row], action: Action) -> BTreeSet<(ProjectId, Category)> {
@@ -33,7 +27,7 @@ fn naive(carrier: Carrier, rows: &[Row], action: Action) -> BTreeSet<(ProjectId,
     let mints = action.access == Access::Write && action.on.key() == "service_tokens";
     let mut reach = BTreeSet::new();
     for (project, category) in places() {
-        if TABLE.imply(action, is_user, TABLE.open_admin(live.iter().copied())) {
+        if implied(action, is_user, TABLE.open_admin(live.iter().copied())) {
             reach.insert((project, category));
         }
         for row in &live {

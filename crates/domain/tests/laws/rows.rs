@@ -18,10 +18,10 @@ use super::{
     world::{NAMED, grant, project, terms, token},
 };
 
-pub static TABLE: LazyLock<Table> = LazyLock::new(Table::read);
+pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(Table::read);
 
 /// A row that can be: an account-level set names no project.
-pub fn row() -> impl Strategy<Value = Row> {
+pub(crate) fn row() -> impl Strategy<Value = Row> {
     let projects = option::of(btree_set(select(&NAMED[..]), 1..=3));
     let raised = subsequence(Category::ALL.to_vec(), 0..=4);
     (0..TABLE.sets.len(), projects, raised).prop_map(|(set, projects, raised)| {
@@ -30,39 +30,39 @@ pub fn row() -> impl Strategy<Value = Row> {
     })
 }
 
-pub fn rows() -> impl Strategy<Value = Vec<Row>> {
+pub(crate) fn rows() -> impl Strategy<Value = Vec<Row>> {
     vec(row(), 0..8)
 }
 
-pub fn grants(rows: &[Row]) -> Vec<Grant> {
+pub(crate) fn grants(rows: &[Row]) -> Vec<Grant> {
     rows.iter().map(|row| grant(&TABLE, row)).collect()
 }
 
 /// A plan, or none.
-pub fn plan() -> impl Strategy<Value = Option<Plan>> {
+pub(crate) fn plan() -> impl Strategy<Value = Option<Plan>> {
     // Enterprise more often: it offers the most.
     prop_oneof![Just(Some(Plan::Enterprise)), option::of(select(&Plan::ALL[..]))]
 }
 
 /// Who carries the rows.
 #[derive(Debug, Clone, Copy)]
-pub enum Carrier {
+pub(crate) enum Carrier {
     Token(Option<Plan>),
     User(License),
 }
 
 /// A carrier whose grants are those that it is given.
-pub fn carrier() -> impl Strategy<Value = Carrier> {
+pub(crate) fn carrier() -> impl Strategy<Value = Carrier> {
     let inheriting = select(&[License::Developer, License::Analyst][..]);
     prop_oneof![plan().prop_map(Carrier::Token), inheriting.prop_map(Carrier::User)]
 }
 
 impl Carrier {
-    pub fn with(self, rows: &[Row]) -> Principal {
+    pub(crate) fn with(self, rows: &[Row]) -> Principal {
         self.with_grants(grants(rows))
     }
 
-    pub fn with_grants(self, grants: Vec<Grant>) -> Principal {
+    pub(crate) fn with_grants(self, grants: Vec<Grant>) -> Principal {
         match self {
             Self::Token(plan) => token(terms(plan), grants),
             Self::User(license) => user(license, grants),
@@ -71,16 +71,17 @@ impl Carrier {
 }
 
 /// A user whom groups give these grants.
-pub fn user(license: License, grants: Vec<Grant>) -> Principal {
+pub(crate) fn user(license: License, grants: Vec<Grant>) -> Principal {
     let id = UserId::new(5).unwrap();
     Principal::user(id, Credential::Process, terms(Some(Plan::Enterprise)), license, grants)
 }
 
 /// Somewhere to allow something: each place of the world with its own categories.
-pub fn scope() -> impl Strategy<Value = domain::authz::Scope> {
+pub(crate) fn scope() -> impl Strategy<Value = domain::authz::Scope> {
     use domain::authz::Scope;
     let some = subsequence(Category::ALL.to_vec(), 0..=4);
-    let categories = some.prop_map(|words| words.into_iter().fold(Categories::NONE, Categories::with));
+    let categories =
+        some.prop_map(|words| words.into_iter().fold(Categories::NONE, Categories::with));
     let piece = (option::of(btree_set(select(&NAMED[..]), 0..=3)), categories).prop_map(
         |(projects, categories)| match projects {
             Some(ids) => Scope::projects(ids.into_iter().map(project), categories),

@@ -4,8 +4,9 @@ use domain::authz::Scope;
 use proptest::prelude::*;
 
 use super::{
+    place::places,
     rows::scope,
-    world::{TOMORROW, places, project},
+    world::{TOMORROW, project},
 };
 
 fn covers_pointwise(outer: &Scope, inner: &Scope) -> bool {

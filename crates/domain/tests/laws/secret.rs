@@ -125,8 +125,6 @@ proptest! {
     }
 }
 
-/// RFC 4231's second test case has a key of another length; this one was computed with
-/// `openssl dgst -sha256 -mac HMAC`.
 #[test]
 fn a_digest_is_hmac_sha_256() {
     let secret = TokenSecret::mint(TokenKind::Service, &mut StdRng::seed_from_u64(1));

@@ -2,7 +2,7 @@
 
 use domain::{
     JobId, Name, Plan, Timestamp,
-    authz::{Categories, License, PermissionSet, PrincipalId, ResourceKind},
+    authz::{Categories, Category, License, PermissionSet, PrincipalId, ResourceKind},
     connection::DuckDbPath,
     environment::BranchName,
     job::DbtCommand,
@@ -16,10 +16,48 @@ use rand::{SeedableRng as _, rngs::StdRng};
 /// Texts made of what parsers look at, and of anything.
 fn text() -> impl Strategy<Value = String> {
     const PIECES: [&str; 42] = [
-        "dbt", "build", "run", " ", "--select", "--profiles-dir", "=", "'", "\"", "\\", "#", ";",
-        "$(", "/", "..", ".", ":", "@", "-", "file://", "https://", "git", "host", "ext::", "~",
-        "\n", "\0", "\u{7f}", "\u{85}", "\u{a0}", "é", "@{", "*", "[", "1", "2026-11-23", "T",
-        "17:03:60", "+24:00", "Z", "all", "user",
+        "dbt",
+        "build",
+        "run",
+        " ",
+        "--select",
+        "--profiles-dir",
+        "=",
+        "'",
+        "\"",
+        "\\",
+        "#",
+        ";",
+        "$(",
+        "/",
+        "..",
+        ".",
+        ":",
+        "@",
+        "-",
+        "file://",
+        "https://",
+        "git",
+        "host",
+        "ext::",
+        "~",
+        "\n",
+        "\0",
+        "\u{7f}",
+        "\u{85}",
+        "\u{a0}",
+        "é",
+        "@{",
+        "*",
+        "[",
+        "1",
+        "2026-11-23",
+        "T",
+        "17:03:60",
+        "+24:00",
+        "Z",
+        "all",
+        "user",
     ];
     let pieces = vec(select(&PIECES[..]), 0..8).prop_map(|pieces| pieces.concat());
     let anything = vec(any::<char>(), 0..300).prop_map(String::from_iter);
@@ -85,7 +123,8 @@ proptest! {
     fn git_takes_no_address_or_branch_for_an_option(text in text()) {
         prop_assert!(!RemoteUrl::parse(&text).is_ok_and(|url| url.as_str().starts_with('-')));
         prop_assert!(!BranchName::parse(&text).is_ok_and(|name| name.as_str().starts_with('-')));
-        prop_assert!(!RemoteUrl::parse(&text).is_ok_and(|url| url.as_str().contains("::") && !url.as_str().contains('/') ));
+        let runs = |url: RemoteUrl| url.as_str().split_once("::").is_some_and(|(helper, _)| !helper.contains(['/', '@']));
+        prop_assert!(!RemoteUrl::parse(&text).is_ok_and(runs));
     }
 
     #[test]
@@ -106,7 +145,8 @@ proptest! {
     #[test]
     fn what_does_not_begin_with_dbt_is_refused(program in "[a-zA-Z./-]{1,8}", rest in text()) {
         prop_assume!(program != "dbt");
-        prop_assert!(DbtCommand::parse(&format!("{program} {rest}")).is_err());
+        let line = [program, rest].join(" ");
+        prop_assert!(DbtCommand::parse(&line).is_err(), "{}", line);
     }
 
     #[test]
@@ -133,7 +173,8 @@ proptest! {
     fn categories_print_what_they_parsed(words in vec(select(&["all", "development", "staging", "production", "other"][..]), 0..6)) {
         let set = Categories::parse(&words).unwrap();
         prop_assert_eq!(Categories::parse(&set.words()).unwrap(), set);
-        prop_assert_eq!(words.contains(&"all"), set == Categories::ALL || words.contains(&"all"));
+        let every = Category::ALL.iter().all(|category| words.contains(&category.key()));
+        prop_assert_eq!(set == Categories::ALL, every || words.contains(&"all"));
     }
 }
 
@@ -171,7 +212,8 @@ proptest! {
         let start = Timestamp::from_micros(start).unwrap();
         let end = start.plus_seconds(seconds);
         prop_assert_eq!(Timestamp::from_micros(end.micros()), Some(end));
-        prop_assert_eq!(end.cmp(&start), seconds.cmp(&0).then(std::cmp::Ordering::Equal));
+        let forward = if seconds < 0 { end <= start } else { end >= start };
+        prop_assert!(forward);
     }
 }
 
@@ -189,13 +231,23 @@ fn times_of_every_form_are_read() {
     ] {
         assert_eq!(Timestamp::parse(text), Ok(whole), "{text}");
     }
-    assert_eq!(Timestamp::parse("2026-11-23").unwrap().to_string(), "2026-11-23T00:00:00.000000+00:00");
+    assert_eq!(
+        Timestamp::parse("2026-11-23").unwrap().to_string(),
+        "2026-11-23T00:00:00.000000+00:00"
+    );
     // The second that some days have more is the first of the next.
     assert_eq!(
         Timestamp::parse("2016-12-31T23:59:60Z").unwrap().to_string(),
         "2017-01-01T00:00:00.000000+00:00"
     );
-    for text in ["", "now", "2026-13-01", "9999-12-31T23:59:59-00:01", "+10000-01-01T00:00:00Z", "1700000000"] {
+    for text in [
+        "",
+        "now",
+        "2026-13-01",
+        "9999-12-31T23:59:59-00:01",
+        "+10000-01-01T00:00:00Z",
+        "1700000000",
+    ] {
         assert!(Timestamp::parse(text).is_err(), "{text}");
     }
 }
@@ -211,15 +263,34 @@ fn words_of_closed_lists_print_what_they_parsed() {
 #[test]
 fn addresses_that_git_would_run_or_that_show_a_secret_are_refused() {
     for text in [
-        "/srv/git/shop", "file:///srv/git/shop", "https://host/shop.git", "http://host:8080/shop",
-        "ssh://git@host:22/shop", "git://host/shop", "git@host:group/shop.git", "https://user@host/shop",
+        "/srv/git/shop",
+        "file:///srv/git/shop",
+        "https://host/shop.git",
+        "http://host:8080/shop",
+        "ssh://git@host:22/shop",
+        "git://host/shop",
+        "git@host:group/shop.git",
+        "https://user@host/shop",
     ] {
         assert!(RemoteUrl::parse(text).is_ok(), "{text}");
     }
     for text in [
-        "", "shop", "./shop", "-oProxyCommand=x", "--upload-pack=x", "ext::sh -c x", "a@b::x",
-        "ssh://-oProxyCommand=x/y", "https://user:word@host/shop", "ssh://git:word@host/shop",
-        "https://host/a b", "https://host/a\nb", "file://", "fd::17", "javascript:x", "C:\\shop",
+        "",
+        "shop",
+        "./shop",
+        "-oProxyCommand=x",
+        "--upload-pack=x",
+        "ext::sh -c x",
+        "a@b::x",
+        "ssh://-oProxyCommand=x/y",
+        "https://user:word@host/shop",
+        "ssh://git:word@host/shop",
+        "https://host/a b",
+        "https://host/a\nb",
+        "file://",
+        "fd::17",
+        "javascript:x",
+        "C:\\shop",
     ] {
         assert!(RemoteUrl::parse(text).is_err(), "{text}");
     }

@@ -1,6 +1,11 @@
 //! How runs end that do not end by themselves.
 
-use std::{fs, os::unix::process::CommandExt as _, process::Command, time::Duration};
+use std::{
+    fs,
+    os::unix::process::CommandExt as _,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use domain::{
     RunId,
@@ -145,7 +150,7 @@ async fn what_a_killed_server_left_is_ended_at_the_next_start() {
     fs::create_dir_all(&left).unwrap();
     let mut process = Command::new("sleep");
     process.arg("600").env("NARROWGATE_RUN_ID", run.to_string()).env("NARROWGATE_DATA_DIR", &data);
-    let mut process = process.process_group(0).spawn().unwrap();
+    let mut process = process.process_group(0).stdout(Stdio::null()).spawn().unwrap();
     let pid = process.id().to_string();
 
     let runner = house.runner(house.script("echo built")).await;

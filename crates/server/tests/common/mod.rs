@@ -1,4 +1,11 @@
 //! An account with a project whose jobs can run, for the tests of jobs and runs.
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "each test file uses its part of it, and a failure here is a failed test"
+)]
 
 use std::sync::Arc;
 
@@ -11,15 +18,15 @@ use domain::{
 use serde_json::{Value, json};
 use testkit::{TestAccount, TestApp, TestProject};
 
-pub struct House {
-    pub app: TestApp,
-    pub acme: TestAccount,
-    pub sales: TestProject,
-    pub production: EnvironmentId,
+pub(crate) struct House {
+    pub(crate) app: TestApp,
+    pub(crate) acme: TestAccount,
+    pub(crate) sales: TestProject,
+    pub(crate) production: EnvironmentId,
 }
 
 impl House {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let app = TestApp::new().await;
         let acme = app.account("acme").await;
         let sales = acme.project("sales").await;
@@ -27,12 +34,16 @@ impl House {
         Self { app, acme, sales, production }
     }
 
-    pub async fn environment(&self, project: &TestProject, category: Category) -> EnvironmentId {
+    pub(crate) async fn environment(
+        &self,
+        project: &TestProject,
+        category: Category,
+    ) -> EnvironmentId {
         environment(&self.app, &self.acme, project, category).await
     }
 
     /// The body of a job in production.
-    pub fn body(&self, name: &str) -> Value {
+    pub(crate) fn body(&self, name: &str) -> Value {
         json!({
             "name": name,
             "project_id": self.sales.id.get(),
@@ -41,18 +52,18 @@ impl House {
     }
 
     /// A job in production.
-    pub async fn job(&self, name: &str) -> i64 {
+    pub(crate) async fn job(&self, name: &str) -> i64 {
         self.job_of(self.body(name)).await
     }
 
-    pub async fn job_of(&self, body: Value) -> i64 {
+    pub(crate) async fn job_of(&self, body: Value) -> i64 {
         let made = self.acme.admin.post(&self.acme.v2("/jobs/"), body).await;
         assert_eq!(made.status(), 201, "{}", made.text());
         made.id()
     }
 
     /// A queued run of the job.
-    pub async fn run(&self, job: i64) -> i64 {
+    pub(crate) async fn run(&self, job: i64) -> i64 {
         let path = self.acme.v2(&format!("/jobs/{job}/run/"));
         let made = self.acme.admin.post(&path, json!({ "cause": "a test" })).await;
         assert_eq!(made.status(), 200, "{}", made.text());
@@ -60,13 +71,13 @@ impl House {
     }
 
     /// What the runner shows the store.
-    pub async fn runner(&self) -> Permit<Write, Runs> {
+    pub(crate) async fn runner(&self) -> Permit<Write, Runs> {
         let caller: Arc<Caller> = self.app.system(SystemTask::Runner, self.acme.id).await;
         authorize(&caller, self.acme.id).unwrap()
     }
 
     /// The account's oldest queued run, claimed, started, and with steps of these names.
-    pub async fn begin(&self, steps: &[&str]) -> (RunId, Vec<RunStep>) {
+    pub(crate) async fn begin(&self, steps: &[&str]) -> (RunId, Vec<RunStep>) {
         let (store, permit) = (&self.app.store, self.runner().await);
         let run = store.claim_run(&permit).await.unwrap().expect("a run is queued").run.id;
         let names: Vec<_> = steps.iter().map(|name| (*name).to_owned()).collect();
@@ -76,25 +87,25 @@ impl House {
     }
 
     /// Does one step and writes its log.
-    pub async fn step(&self, step: &RunStep, log: &str, outcome: Outcome) {
+    pub(crate) async fn step(&self, step: &RunStep, log: &str, outcome: Outcome) {
         let (store, permit) = (&self.app.store, self.runner().await);
         store.begin_step(&permit, step.id).await.unwrap();
         store.append_log(&permit, step.id, log).await.unwrap();
         store.finish_step(&permit, step.id, outcome).await.unwrap();
     }
 
-    pub async fn finish(&self, run: RunId, outcome: Outcome) {
+    pub(crate) async fn finish(&self, run: RunId, outcome: Outcome) {
         let permit = self.runner().await;
         self.app.store.finish_run(&permit, run, outcome, "").await.unwrap();
     }
 
     /// Lets the clock go on.
-    pub fn wait(&self, seconds: i64) {
+    pub(crate) fn wait(&self, seconds: i64) {
         self.app.clock.set(self.app.clock.now().plus_seconds(seconds));
     }
 
     /// How many statements a request takes.
-    pub async fn statements_of(&self, path: &str) -> u64 {
+    pub(crate) async fn statements_of(&self, path: &str) -> u64 {
         let before = self.app.store.statements();
         let answer = self.acme.admin.get(path).await;
         assert_eq!(answer.status(), 200, "{}", answer.text());

@@ -11,6 +11,7 @@ pub struct Model {
     pub project_id: i64,
     pub name: String,
     pub environment_id: i64,
+    pub dbt_version: Option<String>,
     pub on_schedule: bool,
     pub spec: String,
     pub state: i64,

@@ -12,6 +12,7 @@ pub struct Model {
     pub environment_id: i64,
     pub job_id: i64,
     pub status: i64,
+    pub dbt_version: String,
     pub for_pull_request: bool,
     pub cancel_requested: bool,
     pub trigger: String,

@@ -7,7 +7,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use super::{id, int, maybe_blob, maybe_int, references, text};
+use super::{flag, id, int, maybe_blob, maybe_int, maybe_text, references, text};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -43,11 +43,7 @@ fn tables() -> Vec<TableCreateStatement> {
         ),
         of_project(
             "jobs",
-            [
-                text("name"),
-                int("environment_id"),
-                ColumnDef::new(Alias::new("on_schedule")).boolean().not_null().take(),
-            ],
+            [text("name"), int("environment_id"), maybe_text("dbt_version"), flag("on_schedule")],
         ),
         runs(),
         run_steps(),
@@ -70,12 +66,13 @@ fn runs() -> TableCreateStatement {
             int("environment_id"),
             int("job_id"),
             int("status"),
-            ColumnDef::new(Alias::new("for_pull_request")).boolean().not_null().take(),
-            ColumnDef::new(Alias::new("cancel_requested")).boolean().not_null().take(),
+            text("dbt_version"),
+            flag("for_pull_request"),
+            flag("cancel_requested"),
             text("trigger"),
             text("message"),
-            ColumnDef::new(Alias::new("git_sha")).text().null().take(),
-            ColumnDef::new(Alias::new("git_branch")).text().null().take(),
+            maybe_text("git_sha"),
+            maybe_text("git_branch"),
             int("created_at"),
             int("updated_at"),
             maybe_int("dequeued_at"),
@@ -145,8 +142,9 @@ fn indexes() -> Vec<IndexCreateStatement> {
     indexes.extend([
         index("runs", &["account_id", "project_id", "id"]),
         index("runs", &["job_id", "id"]),
+        index("runs", &["environment_id", "id"]),
         index("runs", &["account_id", "status", "id"]),
-        index("run_steps", &["run_id", "index"]),
+        index("run_steps", &["run_id", "index"]).unique().take(),
         index("step_log_chunks", &["step_id", "id"]),
         index("artifacts", &["run_id", "step", "path"]).unique().take(),
     ]);

@@ -1,7 +1,10 @@
 //! Runs and their steps, from the queue to the end.
 
+mod change;
+mod claim;
 mod queue;
 mod steps;
+mod work;
 
 use std::collections::BTreeMap;
 
@@ -23,11 +26,12 @@ use crate::{
         run::{Column, Entity, Model},
         time,
     },
-    list::{Collection, Field, Kind, State, in_scope},
-    rows::{from_text, within},
+    list::{Collection, Field, Kind, State},
+    rows::{from_text, of_account, only, within},
 };
 
-pub use queue::ClaimedRun;
+pub use claim::ClaimedRun;
+pub(crate) use queue::cancel_queued;
 
 /// A job's newest runs.
 #[derive(Debug, Clone)]
@@ -46,6 +50,7 @@ static COLLECTION: Collection<Column> = Collection {
         Field { name: "job_definition_id", column: Column::JobId, kind: Kind::Int },
         Field { name: "job_id", column: Column::JobId, kind: Kind::Int },
         Field { name: "status", column: Column::Status, kind: Kind::Int },
+        Field { name: "dbt_version", column: Column::DbtVersion, kind: Kind::Text },
         Field { name: "git_sha", column: Column::GitSha, kind: Kind::Text },
         Field { name: "git_branch", column: Column::GitBranch, kind: Kind::Text },
         Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
@@ -80,9 +85,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn run(&self, permit: &Permit<Read, Runs>, id: RunId) -> Result<Run, StoreError> {
-        let run = find(self.reader(), permit.account(), id).await?;
-        permit.within(run.project)?;
-        Ok(run)
+        let reached = (Column::AccountId, permit.account());
+        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+            .filter(Column::Id.eq(id.get()));
+        only(rows, self.reader()).await?.into_domain()
     }
 
     /// The newest runs of each of these jobs, in two statements.
@@ -96,12 +102,11 @@ impl Store {
     ) -> Result<BTreeMap<JobId, LatestRuns>, StoreError> {
         let ids: Vec<i64> = jobs.iter().map(|job| job.get()).collect();
         let newest = |finished: bool| {
-            let newest = Entity::find()
+            let reached = (Column::AccountId, permit.account());
+            let newest = within::<Entity>(reached, Column::ProjectId, &permit.scope())
                 .select_only()
                 .expr(Expr::col((Entity, Column::Id)).max())
-                .filter(Column::AccountId.eq(permit.account().get()))
-                .filter(Column::JobId.is_in(ids.clone()))
-                .filter(in_scope(Column::ProjectId, &permit.scope()));
+                .filter(Column::JobId.is_in(ids.clone()));
             let newest =
                 if finished { newest.filter(Column::FinishedAt.is_not_null()) } else { newest };
             let newest = sea_orm::QueryTrait::into_query(newest.group_by(Column::JobId));
@@ -183,10 +188,6 @@ pub(crate) async fn find(
     account: AccountId,
     id: RunId,
 ) -> Result<Run, StoreError> {
-    let row = Entity::find_by_id(id.get())
-        .filter(Column::AccountId.eq(account.get()))
-        .one(db)
-        .await
-        .map_err(StoreError::db)?;
-    row.ok_or(StoreError::NotFound)?.into_domain()
+    let rows = of_account::<Entity>(Column::AccountId, account).filter(Column::Id.eq(id.get()));
+    only(rows, db).await?.into_domain()
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use domain::{
     RunId, StepId,
     authz::{Permit, Read, Runs, Write},
-    run::{Outcome, RunStatus, RunStep, StepState},
+    run::{Outcome, RunState, RunStatus, RunStep, StepState},
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    sea_query::Expr,
+    QuerySelect as _, QueryTrait as _, sea_query::Expr,
 };
 
 use super::{find, outcome};
@@ -20,7 +20,7 @@ use crate::{
         run_step::{ActiveModel, Column, Entity, Model},
         step_log_chunk, time,
     },
-    list::in_scope,
+    rows::{of_account, only, within},
     tx::Tx,
 };
 
@@ -34,9 +34,8 @@ impl Store {
         permit: &Permit<Read, Runs>,
         runs: &[RunId],
     ) -> Result<Vec<RunStep>, StoreError> {
-        let rows = Entity::find()
-            .filter(Column::AccountId.eq(permit.account().get()))
-            .filter(in_scope(Column::ProjectId, &permit.scope()))
+        let reached = (Column::AccountId, permit.account());
+        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
             .filter(Column::RunId.is_in(runs.iter().map(|run| run.get())))
             .order_by_asc(Column::RunId)
             .order_by_asc(Column::Index)
@@ -55,13 +54,10 @@ impl Store {
         permit: &Permit<Read, Runs>,
         id: StepId,
     ) -> Result<RunStep, StoreError> {
-        let row = Entity::find_by_id(id.get())
-            .filter(Column::AccountId.eq(permit.account().get()))
-            .filter(in_scope(Column::ProjectId, &permit.scope()))
-            .one(self.reader())
-            .await
-            .map_err(StoreError::db)?;
-        row.ok_or(StoreError::NotFound)?.into_domain()
+        let reached = (Column::AccountId, permit.account());
+        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+            .filter(Column::Id.eq(id.get()));
+        only(rows, self.reader()).await?.into_domain()
     }
 
     /// The console text of these steps so far, in one statement. Steps come from
@@ -75,12 +71,10 @@ impl Store {
         permit: &Permit<Read, Runs>,
         steps: &[StepId],
     ) -> Result<BTreeMap<StepId, String>, StoreError> {
-        use sea_orm::{QuerySelect as _, QueryTrait as _};
-        let reached = Entity::find()
+        let reached = (Column::AccountId, permit.account());
+        let reached = within::<Entity>(reached, Column::ProjectId, &permit.scope())
             .select_only()
             .column(Column::Id)
-            .filter(Column::AccountId.eq(permit.account().get()))
-            .filter(in_scope(Column::ProjectId, &permit.scope()))
             .filter(Column::Id.is_in(steps.iter().map(|step| step.get())));
         let chunks = step_log_chunk::Entity::find()
             .filter(step_log_chunk::Column::StepId.in_subquery(reached.into_query()))
@@ -96,18 +90,23 @@ impl Store {
         Ok(texts)
     }
 
-    /// Makes the rows of all steps of a run, queued, with these names; index from 1.
+    /// Makes the rows of all steps of a run that is starting, queued, with these names; index
+    /// from 1. Once for a run.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::Conflict`] if it is not starting,
+    /// [`StoreError::Unavailable`].
     pub async fn plan_steps(
         &self,
         permit: &Permit<Write, Runs>,
         id: RunId,
         names: &[String],
     ) -> Result<Vec<RunStep>, StoreError> {
-        let tx = self.begin(permit).await?;
+        let tx = self.begin_work(permit).await?;
         let run = find(tx.db(), tx.account(), id).await?;
+        if !matches!(run.state, RunState::Starting { .. }) {
+            return Err(StoreError::Conflict("the run is not starting".to_owned()));
+        }
         let mut steps = Vec::with_capacity(names.len());
         for (index, name) in (1..).zip(names) {
             let row = ActiveModel {
@@ -130,15 +129,16 @@ impl Store {
     /// Begins a step.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::Conflict`] if it has begun or is skipped,
+    /// [`StoreError::Unavailable`].
     pub async fn begin_step(
         &self,
         permit: &Permit<Write, Runs>,
         id: StepId,
     ) -> Result<(), StoreError> {
-        let tx = self.begin(permit).await?;
-        let began = Column::StartedAt;
-        set_status(&tx, id, RunStatus::RUNNING, began).await?;
+        let tx = self.begin_work(permit).await?;
+        let change = (RunStatus::QUEUED, RunStatus::RUNNING);
+        advance(&tx, id, change, Column::StartedAt).await?;
         tx.commit_unrecorded().await
     }
 
@@ -152,13 +152,8 @@ impl Store {
         id: StepId,
         text: &str,
     ) -> Result<(), StoreError> {
-        let tx = self.begin(permit).await?;
-        let step = Entity::find_by_id(id.get())
-            .filter(Column::AccountId.eq(tx.account().get()))
-            .one(tx.db())
-            .await
-            .map_err(StoreError::db)?;
-        step.ok_or(StoreError::NotFound)?;
+        let tx = self.begin_work(permit).await?;
+        check_is_there(&tx, id).await?;
         let chunk = step_log_chunk::ActiveModel {
             step_id: Set(id.get()),
             text: Set(text.to_owned()),
@@ -171,34 +166,47 @@ impl Store {
     /// Ends a step.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::Conflict`] if it is not running,
+    /// [`StoreError::Unavailable`].
     pub async fn finish_step(
         &self,
         permit: &Permit<Write, Runs>,
         id: StepId,
         outcome: Outcome,
     ) -> Result<(), StoreError> {
-        let tx = self.begin(permit).await?;
-        set_status(&tx, id, outcome.into(), Column::FinishedAt).await?;
+        let tx = self.begin_work(permit).await?;
+        advance(&tx, id, (RunStatus::RUNNING, outcome.into()), Column::FinishedAt).await?;
         tx.commit_unrecorded().await
     }
 }
 
-async fn set_status(
+/// Takes a step from one status to the next, and stamps the time.
+async fn advance(
     tx: &Tx,
     id: StepId,
-    status: RunStatus,
+    (from, to): (RunStatus, RunStatus),
     time: Column,
 ) -> Result<(), StoreError> {
     let changed = Entity::update_many()
-        .col_expr(Column::Status, Expr::value(i64::from(status.code())))
+        .col_expr(Column::Status, Expr::value(i64::from(to.code())))
         .col_expr(time, Expr::value(tx.now().micros()))
         .filter(Column::Id.eq(id.get()))
         .filter(Column::AccountId.eq(tx.account().get()))
+        .filter(Column::Status.eq(i64::from(from.code())))
         .exec(tx.db())
         .await
         .map_err(StoreError::db)?;
-    if changed.rows_affected == 1 { Ok(()) } else { Err(StoreError::NotFound) }
+    if changed.rows_affected == 1 {
+        return Ok(());
+    }
+    check_is_there(tx, id).await?;
+    let word = from.humanized().to_lowercase();
+    Err(StoreError::Conflict(format!("step `{id}` is not {word}")))
+}
+
+async fn check_is_there(tx: &Tx, id: StepId) -> Result<(), StoreError> {
+    let rows = of_account::<Entity>(Column::AccountId, tx.account());
+    only(rows.filter(Column::Id.eq(id.get())), tx.db()).await.map(|_| ())
 }
 
 impl Model {

@@ -10,7 +10,7 @@ use wire::v3::{NewPersonalToken, PersonalToken, PersonalTokenWithSecret};
 
 use crate::{
     answer::{Created, Object, Page},
-    app::App,
+    app::{App, mint},
     error::ApiError,
     extract::{At, Body, Query},
 };
@@ -46,7 +46,7 @@ pub(crate) async fn create(
     At(user): At<UserId>,
     Body(body): Body<NewPersonalToken>,
 ) -> Result<Created<PersonalTokenWithSecret>, ApiError> {
-    let secret = app.mint(TokenKind::Personal);
+    let secret = mint(TokenKind::Personal);
     let token = app.store.create_personal_token(&permit, user, body.name()?, &secret).await?;
     Ok(Created(PersonalTokenWithSecret::new(&token, &secret)))
 }

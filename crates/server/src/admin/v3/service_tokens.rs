@@ -15,7 +15,7 @@ use wire::{
 
 use crate::{
     answer::{Created, Object, Page},
-    app::App,
+    app::{App, mint},
     error::ApiError,
     extract::{At, Body, Query},
 };
@@ -52,7 +52,7 @@ pub(crate) async fn create(
 ) -> Result<Created<ServiceTokenWithSecret>, ApiError> {
     super::same_account(&permit, &body.account_id)?;
     let new = NewServiceToken { name: body.required_name()?, grants: body.grants()? };
-    let secret = app.mint(TokenKind::Service);
+    let secret = mint(TokenKind::Service);
     let token = app.store.create_service_token(&permit, new, &secret).await?;
     Ok(Created(ServiceTokenWithSecret::new(&token, &secret)))
 }

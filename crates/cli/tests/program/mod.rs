@@ -1,0 +1,177 @@
+//! The program under test: started, asked, ended.
+#![expect(clippy::unwrap_used, reason = "a test helper fails the test")]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_narrowgate");
+
+/// What a command said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+/// Runs the program to its end.
+pub(crate) fn narrowgate(arguments: &[&str]) -> Said {
+    Said::of(clean().args(arguments))
+}
+
+/// The program, without this machine's NARROWGATE variables.
+fn clean() -> Command {
+    let mut command = Command::new(PROGRAM);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("NARROWGATE_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The dbt program for tests, if there is one.
+pub(crate) fn dbt() -> Option<String> {
+    let cached = std::env::var("HOME").map(|home| home + "/.cache/narrowgate/dbt-venv/bin/dbt");
+    let named = std::env::var("NARROWGATE_TEST_DBT").or(cached).ok()?;
+    PathBuf::from(&named).is_file().then_some(named)
+}
+
+/// A folder of one test, with a data folder in it.
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    /// A command on the data folder.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = clean();
+        command.args(arguments).arg("--data-dir").arg(self.data());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        Said::of(&mut self.command(arguments))
+    }
+
+    /// `serve` that is expected to end by itself.
+    pub(crate) fn serve(&self, arguments: &[&str]) -> Said {
+        self.run(&[&["serve", "--no-runner"], arguments].concat())
+    }
+
+    /// Makes an account.
+    pub(crate) fn init(&self, name: &str) -> Value {
+        let said = self.run(&[
+            "init",
+            "--json",
+            "--account-name",
+            name,
+            "--admin-email",
+            "ada@example.com",
+            "--plan",
+            "enterprise",
+        ]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        serde_json::from_str(&said.out).unwrap()
+    }
+
+    /// Changes the database past the program, as somebody with the file in their hands can.
+    pub(crate) fn sql(&self, statement: &str) {
+        let database = self.data().join("narrowgate.db");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            use sea_orm::ConnectionTrait as _;
+            let url = format!("sqlite://{}?mode=rw", database.display());
+            let db = sea_orm::Database::connect(url).await.unwrap();
+            db.execute_unprepared(statement).await.unwrap();
+            db.close().await.unwrap();
+        });
+    }
+}
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Server {
+    pub(crate) fn start(folder: &Folder) -> Self {
+        let mut child = folder
+            .command(&["serve", "--no-runner", "--listen", "127.0.0.1:0", "--log", "error"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self { child, url }
+    }
+
+    /// A client command with an account's token, in the environment.
+    pub(crate) fn client(&self, account: &Value, arguments: &[&str]) -> Said {
+        Said::of(
+            clean()
+                .args(arguments)
+                .env("NARROWGATE_URL", &self.url)
+                .env("NARROWGATE_ACCOUNT", account["account_id"].to_string())
+                .env("NARROWGATE_TOKEN", account["personal_token"].as_str().unwrap()),
+        )
+    }
+
+    /// `POST` under the account; the answer has to be good.
+    pub(crate) fn post(&self, account: &Value, path: &str, body: &Value) -> Value {
+        let url = format!("{}/api/v3/accounts/{}{path}", self.url, account["account_id"]);
+        let secret = account["personal_token"].as_str().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let answer = client.post(url).bearer_auth(secret).json(body).send().await.unwrap();
+            let status = answer.status();
+            let text = answer.text().await.unwrap();
+            assert!(status.is_success(), "{text}");
+            serde_json::from_str(&text).unwrap()
+        })
+    }
+
+    /// Asks it to end; gives its exit code.
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        Command::new("kill").arg(&id).status().unwrap();
+        self.child.wait().unwrap().code()
+    }
+
+    /// kill -9
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,129 @@
+//! What a refusal tells: the missing permission, and what to ask for.
+
+use std::sync::Arc;
+
+use domain::{
+    AccountId, Plan, ProjectId, ServiceTokenId,
+    authz::{
+        Access, AccountTerms, Action, Caller, Categories, Category, Denied, Explanation, Grant,
+        Origin, Permit, Principal, Projects, ResourceKind, Runs, Write, authorize, explain,
+    },
+};
+use insta::assert_snapshot;
+
+fn refusal(access: Access, on: ResourceKind, plan: Option<Plan>) -> String {
+    let denied = Denied::NoGrant { action: Action::new(access, on), plan };
+    denied.explanation().unwrap().to_string()
+}
+
+#[test]
+fn a_refusal_names_the_smallest_sets_of_the_plan() {
+    use Access::{Read, Write};
+    use Plan::{Developer, Enterprise, Starter, Team};
+    use ResourceKind::{
+        Billing, Jobs, Metadata, Projects, Runs, SemanticLayerQuery, ServiceTokens,
+    };
+    let mut all = String::new();
+    for (access, on, plan) in [
+        (Write, Runs, Enterprise),
+        (Write, Runs, Team),
+        (Write, Runs, Starter),
+        (Write, Jobs, Enterprise),
+        (Write, Jobs, Team),
+        (Read, Jobs, Enterprise),
+        (Read, Billing, Enterprise),
+        (Read, Billing, Team),
+        (Read, Projects, Enterprise),
+        (Write, ServiceTokens, Enterprise),
+        (Read, ServiceTokens, Team),
+        (Read, Metadata, Enterprise),
+        (Read, Metadata, Team),
+        (Read, SemanticLayerQuery, Developer),
+    ] {
+        all += &format!("{plan}: {}\n", refusal(access, on, Some(plan)));
+    }
+    assert_snapshot!(all, @"");
+}
+
+#[test]
+fn a_refusal_that_no_permission_set_would_lift_says_why() {
+    use ResourceKind::{AccountRecord, AuditLogs, FusionUpgrade, Identity, OwnTokens, Runs, Scim};
+    let plan = Some(Plan::Enterprise);
+    let all = [
+        refusal(Access::Write, OwnTokens, plan),
+        refusal(Access::Read, AccountRecord, plan),
+        refusal(Access::Write, Identity, plan),
+        refusal(Access::Write, AuditLogs, plan),
+        refusal(Access::Write, FusionUpgrade, Some(Plan::Starter)),
+        refusal(Access::Write, Scim, Some(Plan::Developer)),
+        refusal(Access::Write, Runs, None),
+    ];
+    assert_snapshot!(all.join("\n"), @"");
+}
+
+/// A service token that raises runs to write in production, on one project.
+fn raised() -> Permit<Write, Runs> {
+    let (account, project) = (AccountId::new(1).unwrap(), ProjectId::new(7).unwrap());
+    let grant = Grant::new("developer".parse().unwrap(), Projects::only([project]).unwrap());
+    let grant = grant.unwrap().raising(Categories::NONE.with(Category::Production));
+    let viewer = Projects::only([ProjectId::new(8).unwrap()]).unwrap();
+    let viewer = Grant::new("job_viewer".parse().unwrap(), viewer).unwrap();
+    let terms = AccountTerms { id: account, plan: Some(Plan::Enterprise), tokens_may_mint: true };
+    let id = ServiceTokenId::new(3).unwrap();
+    let token = Principal::service_token(id, 1, terms, vec![grant, viewer]);
+    authorize(&Arc::new(Caller::new(Arc::new(token), Origin::local())), account).unwrap()
+}
+
+#[test]
+fn a_refusal_in_a_project_says_in_which_and_in_what_environments() {
+    let project = |id| ProjectId::new(id).unwrap();
+    let said = |denied: Denied| denied.explanation().unwrap().to_string();
+    let permit = raised();
+
+    assert_eq!(permit.within_environment(project(7), Category::Production), Ok(()));
+    let staging = permit.within_environment(project(7), Category::Staging).unwrap_err();
+    assert_snapshot!(said(staging), @"");
+    let viewed = permit.within_environment(project(8), Category::Production).unwrap_err();
+    assert_snapshot!(said(viewed), @"");
+}
+
+#[test]
+fn a_refusal_out_of_reach_explains_nothing() {
+    let permit = raised();
+    let unseen = permit.within(ProjectId::new(9).unwrap()).unwrap_err();
+    assert_eq!(unseen.explanation(), None);
+    assert_eq!(Denied::OtherAccount.explanation(), None);
+}
+
+/// Every set that is named lifts the refusal on that plan, and none of them holds all of another.
+#[test]
+fn the_sets_that_are_named_lift_the_refusal_and_none_is_larger_than_needed() {
+    let account = AccountId::new(1).unwrap();
+    for plan in Plan::ALL {
+        let terms = AccountTerms { id: account, plan: Some(plan), tokens_may_mint: true };
+        let holds = |set, action| {
+            let grant = Grant::new(set, Projects::All).unwrap();
+            let id = ServiceTokenId::new(3).unwrap();
+            Principal::service_token(id, 1, terms, vec![grant]).holds(action)
+        };
+        for action in Action::all() {
+            let named = explain(action, Some(plan));
+            for set in &named {
+                assert!(holds(*set, action), "{set} {action}");
+                for other in &named {
+                    let (rights, others) = (set.row().rights, other.row().rights);
+                    assert!(rights == others || !rights.contain(others), "{set} {other} {action}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_explanation_reads_the_same_from_its_parts() {
+    let action = Action::new(Access::Write, ResourceKind::Jobs);
+    let plan = Some(Plan::Team);
+    let sets = explain(action, plan);
+    let whole = Explanation { action, project: None, category: None, plan, sets };
+    assert_eq!(whole.to_string(), refusal(Access::Write, ResourceKind::Jobs, plan));
+}

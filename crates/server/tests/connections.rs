@@ -1,0 +1,363 @@
+//! Connections and warehouse credentials over the API: contract sections 4 to 6, 11 and 13.
+
+use serde_json::{Value, json};
+use testkit::{TestAccount, TestApp, TestProject};
+
+async fn acme() -> (TestApp, TestAccount, TestProject) {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let sales = acme.project("sales").await;
+    (app, acme, sales)
+}
+
+fn postgres() -> Value {
+    json!({
+        "name": "db", "adapter_version": "postgres_v0",
+        "config": { "hostname": "db.internal", "dbname": "shop" },
+    })
+}
+
+fn login() -> Value {
+    json!({
+        "type": "postgres", "default_schema": "analytics", "username": "ada",
+        "password": "swordfish", "target_name": "default", "threads": 8,
+    })
+}
+
+async fn connection(acme: &TestAccount) -> i64 {
+    let made = acme.admin.post(&acme.v3("/connections/"), postgres()).await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    made.id()
+}
+
+async fn credential(acme: &TestAccount, project: &TestProject) -> i64 {
+    let made = acme.admin.post(&project.v3("/credentials/"), login()).await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    made.id()
+}
+
+#[tokio::test]
+async fn a_connection_is_made_read_patched_and_deleted_in_both_slash_forms() {
+    let (_app, acme, _) = acme().await;
+    for slash in ["", "/"] {
+        let made = acme.admin.post(&acme.v3(&format!("/connections{slash}")), postgres()).await;
+        assert_eq!(made.status(), 201, "{}", made.text());
+        assert_eq!(made.data()["config"]["port"], 5432);
+        let one = acme.v3(&format!("/connections/{}{slash}", made.id()));
+        assert_eq!(acme.admin.get(&one).await.data(), made.data());
+        let patched = acme.admin.patch(&one, json!({ "config": { "port": 5433 } })).await;
+        assert_eq!(patched.status(), 200, "{}", patched.text());
+        let config = json!({
+            "hostname": "db.internal", "dbname": "shop", "port": 5433, "retries": null,
+        });
+        assert_eq!(patched.data()["config"], config);
+        let mut whole = patched.data();
+        assert_eq!(acme.admin.patch(&one, whole.clone()).await.data(), patched.data());
+        whole["state"] = json!(2);
+        assert_eq!(acme.admin.patch(&one, whole).await.data()["state"], 2);
+        assert_eq!(acme.admin.get(&one).await.status(), 404);
+        assert_eq!(acme.admin.delete(&one).await.status(), 404);
+        let again = connection(&acme).await;
+        let one = acme.v3(&format!("/connections/{again}{slash}"));
+        let deleted = acme.admin.delete(&one).await;
+        assert_eq!((deleted.status(), &deleted.data()["state"]), (200, &json!(2)));
+        assert_eq!(acme.admin.get(&one).await.json()["status"]["code"], 404);
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_connections_has_no_config_and_counts_environments() {
+    let (_app, acme, sales) = acme().await;
+    let id = connection(&acme).await;
+    let file = json!({
+        "name": "file", "adapter_version": "duckdb_v0", "config": { "path": "shop.duckdb" },
+    });
+    let file = acme.admin.post(&acme.v3("/connections"), file).await.id();
+    let environment = json!({ "name": "Prod", "connection_id": id });
+    acme.admin.post(&sales.v3("/environments/"), environment).await;
+    let listed = acme.admin.get(&acme.v3("/connections/")).await;
+    assert_eq!(listed.ids(), [id, file]);
+    let row = listed.data()[0].clone();
+    assert_eq!(row.get("config"), None);
+    assert_eq!(row["environment__count"], 1);
+    assert_eq!(row["adapter_version"], "postgres_v0");
+    let ids =
+        async |query: &str| acme.admin.get(&acme.v3(&format!("/connections?{query}"))).await.ids();
+    assert_eq!(ids("adapter_version=duckdb_v0").await, [file]);
+    assert_eq!(ids("name__icontains=D").await, [id]);
+    assert_eq!(ids("order_by=-id&limit=1").await, [file]);
+    acme.admin.delete(&acme.v3(&format!("/connections/{file}"))).await;
+    assert_eq!(ids("").await, [id]);
+    let all = acme.admin.get(&acme.v3("/connections?state=all")).await.data();
+    assert_eq!((&all[0]["state"], &all[1]["state"]), (&json!(1), &json!(2)));
+}
+
+#[tokio::test]
+async fn each_wrong_field_of_a_connection_is_named_and_nothing_is_changed() {
+    let (_app, acme, _) = acme().await;
+    let id = connection(&acme).await;
+    let one = acme.v3(&format!("/connections/{id}/"));
+    let before = acme.admin.get(&one).await.data();
+    for (body, field) in [
+        (json!({ "name": "" }), "name"),
+        (json!({ "adapter_version": "duckdb_v0" }), "adapter_version"),
+        (json!({ "adapter_version": "snowflake_v0" }), "adapter_version"),
+        (json!({ "config": { "port": 0 } }), "config.port"),
+        (json!({ "config": { "port": "5432" } }), "config.port"),
+        (json!({ "config": { "hostname": null } }), "config.hostname"),
+        (json!({ "config": { "dbname": "x".repeat(64) } }), "config.dbname"),
+        (json!({ "config": { "retries": 11 } }), "config.retries"),
+        (json!({ "config": { "password": "swordfish" } }), "config.password"),
+        (json!({ "config": 7 }), "config"),
+        (json!({ "is_ssh_tunnel_enabled": true }), "is_ssh_tunnel_enabled"),
+        (json!({ "private_link_endpoint_id": "ple" }), "private_link_endpoint_id"),
+        (json!({ "oauth_configuration_id": 1 }), "oauth_configuration_id"),
+        (json!({ "state": 3 }), "state"),
+    ] {
+        let answer = acme.admin.patch(&one, body.clone()).await;
+        assert_eq!(answer.status(), 400, "{body}: {}", answer.text());
+        assert!(!answer.reason(field).is_empty(), "{body}: {}", answer.text());
+        assert!(!answer.text().contains("swordfish"));
+    }
+    assert_eq!(acme.admin.get(&one).await.data(), before);
+    for version in ["snowflake_v0", "bigquery_v1", "no_such_v0"] {
+        let body = json!({ "name": "a", "adapter_version": version, "config": {} });
+        let answer = acme.admin.post(&acme.v3("/connections"), body).await;
+        assert_eq!(answer.status(), 400);
+        let reason = answer.reason("adapter_version");
+        assert_eq!(reason, "is not supported: `duckdb_v0` and `postgres_v0` are");
+    }
+    let empty = acme.admin.post(&acme.v3("/connections"), json!({})).await;
+    for field in ["name", "adapter_version", "config"] {
+        assert_eq!(empty.reason(field), "is required");
+    }
+    assert_eq!(acme.admin.get(&acme.v3("/connections")).await.ids(), [id]);
+}
+
+#[tokio::test]
+async fn connections_out_of_reach_are_told_401_403_or_404() {
+    let (app, acme, sales) = acme().await;
+    let rival = app.account("rival").await;
+    let (id, theirs) = (connection(&acme).await, connection(&rival).await);
+    let (collection, one) = (acme.v3("/connections"), acme.v3(&format!("/connections/{id}")));
+    let viewer = acme.service_token().grant("job_viewer", &sales).create().await;
+    let billing = acme.service_token().grant_everywhere("billing_admin").create().await;
+    for path in [&collection, &one] {
+        assert_eq!(app.anonymous().get(path).await.status(), 401);
+        assert_eq!(billing.get(path).await.status(), 403);
+    }
+    assert_eq!(app.anonymous().patch(&one, json!({})).await.status(), 401);
+    assert_eq!(app.anonymous().delete(&one).await.status(), 401);
+    assert_eq!(viewer.post(&collection, postgres()).await.status(), 403);
+    assert_eq!(viewer.patch(&one, json!({ "name": "b" })).await.status(), 403);
+    assert_eq!(viewer.delete(&one).await.status(), 403);
+    for outside in [
+        rival.v3(&format!("/connections/{theirs}")),
+        acme.v3(&format!("/connections/{theirs}")),
+        acme.v3("/connections/x"),
+    ] {
+        assert_eq!(acme.admin.get(&outside).await.status(), 404, "{outside}");
+        assert_eq!(acme.admin.patch(&outside, json!({ "name": "b" })).await.status(), 404);
+        assert_eq!(acme.admin.delete(&outside).await.status(), 404, "{outside}");
+    }
+    assert_eq!(acme.admin.get(&rival.v3("/connections")).await.status(), 404);
+    let mut named = postgres();
+    named["account_id"] = rival.id.get().into();
+    assert_eq!(acme.admin.post(&collection, named.clone()).await.status(), 404);
+    assert_eq!(acme.admin.patch(&one, named).await.status(), 404);
+    assert_eq!(acme.admin.get(&collection).await.ids(), [id]);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_used_stays() {
+    let (_app, acme, sales) = acme().await;
+    let id = connection(&acme).await;
+    let environment = json!({ "name": "Prod", "connection_id": id });
+    let environment = acme.admin.post(&sales.v3("/environments/"), environment).await.id();
+    let one = acme.v3(&format!("/connections/{id}"));
+    assert_eq!(acme.admin.delete(&one).await.status(), 409);
+    assert_eq!(acme.admin.patch(&one, json!({ "state": 2 })).await.status(), 409);
+    acme.admin.delete(&sales.v3(&format!("/environments/{environment}"))).await;
+    assert_eq!(acme.admin.delete(&one).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_credential_is_made_read_changed_and_deleted_in_both_slash_forms() {
+    let (_app, acme, sales) = acme().await;
+    for slash in ["", "/"] {
+        let made = acme.admin.post(&sales.v3(&format!("/credentials{slash}")), login()).await;
+        assert_eq!(made.status(), 201, "{}", made.text());
+        let one = sales.v3(&format!("/credentials/{}{slash}", made.id()));
+        assert_eq!(acme.admin.get(&one).await.data(), made.data());
+        assert_eq!(made.data()["threads"], 8);
+        assert_eq!(acme.admin.post(&one, json!({ "threads": 2 })).await.data()["threads"], 2);
+        let patched = acme.admin.patch(&one, json!({ "username": "bob" })).await;
+        assert_eq!(
+            (&patched.data()["username"], &patched.data()["threads"]),
+            (&json!("bob"), &json!(2))
+        );
+        let mut whole = patched.data();
+        assert_eq!(acme.admin.post(&one, whole.clone()).await.data(), patched.data());
+        assert_eq!(
+            acme.admin.get(&sales.v3(&format!("/credentials{slash}"))).await.ids(),
+            [made.id()]
+        );
+        whole["state"] = json!(2);
+        assert_eq!(acme.admin.post(&one, whole).await.data()["state"], 2);
+        assert_eq!(acme.admin.get(&one).await.status(), 404);
+        assert_eq!(acme.admin.delete(&one).await.status(), 404);
+        let one = sales.v3(&format!("/credentials/{}{slash}", credential(&acme, &sales).await));
+        let deleted = acme.admin.delete(&one).await;
+        assert_eq!((deleted.status(), &deleted.data()["state"]), (200, &json!(2)));
+        assert_eq!(acme.admin.get(&one).await.json()["status"]["code"], 404);
+    }
+}
+
+#[tokio::test]
+async fn the_secret_of_a_credential_is_in_no_answer_and_not_in_the_database() {
+    let (app, acme, sales) = acme().await;
+    let details = json!({
+        "type": "adapter", "adapter_version": "postgres_v0",
+        "credential_details": { "fields": {
+            "schema": { "value": "analytics" }, "user": { "value": "ada" },
+            "password": { "value": "swordfish" }, "threads": { "value": 4 },
+        }, "field_order": [] },
+    });
+    for body in [login(), details] {
+        let made = acme.admin.post(&sales.v3("/credentials"), body).await;
+        assert_eq!(made.status(), 201, "{}", made.text());
+        let one = sales.v3(&format!("/credentials/{}", made.id()));
+        let answers = [
+            acme.admin.get(&one).await,
+            acme.admin.get(&sales.v3("/credentials")).await,
+            acme.admin.post(&one, json!({ "password": "swordfish" })).await,
+            acme.admin.patch(&one, json!({ "password": "swordfish", "threads": 0 })).await,
+            acme.admin.patch(&one, json!({ "password": ["swordfish"] })).await,
+            acme.admin.delete(&one).await,
+            made,
+        ];
+        for answer in answers {
+            assert!(!answer.text().contains("swordfish"), "{}", answer.text());
+        }
+    }
+    for entry in std::fs::read_dir(app.folder()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            let found = bytes.windows(9).any(|window| window == b"swordfish");
+            assert!(!found, "{}", path.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_duckdb_credential_needs_a_schema_and_nobody_to_log_in() {
+    let (_app, acme, sales) = acme().await;
+    let body =
+        json!({ "type": "adapter", "adapter_version": "duckdb_v0", "default_schema": "main" });
+    let made = acme.admin.post(&sales.v3("/credentials"), body).await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    let data = made.data();
+    assert_eq!((&data["type"], &data["adapter_version"]), (&json!("adapter"), &json!("duckdb_v0")));
+    assert_eq!(data["credential_details"]["fields"]["schema"]["value"], "main");
+    assert_eq!((&data["target_name"], &data["threads"]), (&json!("default"), &json!(4)));
+    let one = sales.v3(&format!("/credentials/{}", made.id()));
+    let refused = acme.admin.post(&one, json!({ "password": "x" })).await;
+    assert_eq!((refused.status(), refused.reason("password").is_empty()), (400, false));
+}
+
+#[tokio::test]
+async fn each_wrong_field_of_a_credential_is_named_and_nothing_is_changed() {
+    let (_app, acme, sales) = acme().await;
+    let id = credential(&acme, &sales).await;
+    let one = sales.v3(&format!("/credentials/{id}"));
+    let before = acme.admin.get(&one).await.data();
+    for (body, field) in [
+        (json!({ "type": "snowflake" }), "type"),
+        (json!({ "type": "adapter", "adapter_version": "duckdb_v0" }), "type"),
+        (json!({ "adapter_version": "athena_v0" }), "adapter_version"),
+        (json!({ "default_schema": "a\nb" }), "default_schema"),
+        (json!({ "username": "x".repeat(256) }), "username"),
+        (json!({ "password": 7 }), "password"),
+        (json!({ "password": "x".repeat(4097) }), "password"),
+        (json!({ "target_name": "\u{0}" }), "target_name"),
+        (json!({ "threads": 0 }), "threads"),
+        (json!({ "threads": 65 }), "threads"),
+        (
+            json!({ "credential_details": { "fields": { "token": "t" } } }),
+            "credential_details.fields.token",
+        ),
+        (
+            json!({ "credential_details": { "fields": { "schema": 1 } } }),
+            "credential_details.fields.schema",
+        ),
+        (json!({ "state": -1 }), "state"),
+    ] {
+        for answer in
+            [acme.admin.post(&one, body.clone()).await, acme.admin.patch(&one, body.clone()).await]
+        {
+            assert_eq!(answer.status(), 400, "{body}: {}", answer.text());
+            assert!(!answer.reason(field).is_empty(), "{body}: {}", answer.text());
+        }
+    }
+    assert_eq!(acme.admin.get(&one).await.data(), before);
+    let empty = acme.admin.post(&sales.v3("/credentials"), json!({ "type": "postgres" })).await;
+    for field in ["default_schema", "username"] {
+        assert_eq!(empty.reason(field), "is required");
+    }
+    assert_eq!(acme.admin.get(&sales.v3("/credentials")).await.ids(), [id]);
+}
+
+#[tokio::test]
+async fn credentials_out_of_reach_are_told_401_403_or_404() {
+    let (app, acme, sales) = acme().await;
+    let hr = acme.project("hr").await;
+    let (ours, theirs) = (credential(&acme, &sales).await, credential(&acme, &hr).await);
+    let viewer = acme.service_token().grant("job_viewer", &sales).create().await;
+    let writer = acme.service_token().grant("admin", &sales).create().await;
+    let (collection, one) = (sales.v3("/credentials"), sales.v3(&format!("/credentials/{ours}")));
+    for path in [&collection, &one] {
+        assert_eq!(app.anonymous().get(path).await.status(), 401);
+        assert_eq!(app.anonymous().post(path, login()).await.status(), 401);
+        assert_eq!(viewer.get(path).await.status(), 403);
+        assert_eq!(viewer.post(path, login()).await.status(), 403);
+    }
+    assert_eq!(viewer.patch(&one, login()).await.status(), 403);
+    assert_eq!(viewer.delete(&one).await.status(), 403);
+    assert_eq!(writer.get(&collection).await.ids(), [ours]);
+    for outside in [
+        hr.v3("/credentials"),
+        hr.v3(&format!("/credentials/{theirs}")),
+        // Another project's id under one's own, and one's own under another.
+        sales.v3(&format!("/credentials/{theirs}")),
+        hr.v3(&format!("/credentials/{ours}")),
+        acme.v3("/projects/999/credentials"),
+    ] {
+        assert_eq!(writer.get(&outside).await.status(), 404, "{outside}");
+        assert_eq!(writer.post(&outside, login()).await.status(), 404, "{outside}");
+    }
+    let crossed = hr.v3(&format!("/credentials/{ours}"));
+    assert_eq!(acme.admin.get(&crossed).await.status(), 404);
+    assert_eq!(acme.admin.patch(&crossed, json!({ "threads": 2 })).await.status(), 404);
+    assert_eq!(acme.admin.delete(&crossed).await.status(), 404);
+    for (key, value) in [("project_id", hr.id.get()), ("account_id", 999)] {
+        let mut named = login();
+        named[key] = value.into();
+        assert_eq!(acme.admin.post(&collection, named.clone()).await.status(), 404);
+        assert_eq!(acme.admin.patch(&one, named).await.status(), 404);
+    }
+    assert_eq!(acme.admin.get(&hr.v3("/credentials")).await.ids(), [theirs]);
+}
+
+#[tokio::test]
+async fn a_credential_that_is_used_stays() {
+    let (_app, acme, sales) = acme().await;
+    let id = credential(&acme, &sales).await;
+    let environment = json!({ "name": "Prod", "credentials_id": id });
+    let environment = acme.admin.post(&sales.v3("/environments/"), environment).await.id();
+    let one = sales.v3(&format!("/credentials/{id}"));
+    assert_eq!(acme.admin.delete(&one).await.status(), 409);
+    assert_eq!(acme.admin.post(&one, json!({ "state": 2 })).await.status(), 409);
+    acme.admin.delete(&sales.v3(&format!("/environments/{environment}"))).await;
+    assert_eq!(acme.admin.delete(&one).await.status(), 200);
+}

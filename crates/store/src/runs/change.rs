@@ -1,0 +1,101 @@
+//! How the rows of a run change.
+
+use domain::{
+    event::Event,
+    run::{Outcome, Run, RunState, RunStatus, StepState},
+};
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, sea_query::Expr,
+};
+use serde_json::json;
+
+use crate::{
+    StoreError,
+    entities::{
+        run::{Column, Entity, Model},
+        run_step,
+    },
+    rows::of_account,
+    tx::Tx,
+};
+
+/// The account's runs that hold a slot, oldest first.
+pub(super) async fn under_way(tx: &Tx) -> Result<Vec<Run>, StoreError> {
+    let held = [RunStatus::STARTING, RunStatus::RUNNING].map(|status| i64::from(status.code()));
+    let rows = of_account::<Entity>(Column::AccountId, tx.account())
+        .filter(Column::Status.is_in(held))
+        .order_by_asc(Column::Id)
+        .all(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    rows.into_iter().map(Model::into_domain).collect()
+}
+
+/// Ends a run and its steps, with the record and the event.
+pub(super) async fn end(
+    tx: &mut Tx,
+    run: Run,
+    outcome: Outcome,
+    message: &str,
+) -> Result<Run, StoreError> {
+    let state = run.state.finish(outcome, tx.now()).ok_or_else(already_finished)?;
+    let before = run.state;
+    let run = Run { state, message: message.to_owned(), updated_at: tx.now(), ..run };
+    save(tx, before, &run).await?;
+    end_steps(tx, &run, outcome).await?;
+    let after = json!({ "outcome": outcome, "message": message });
+    let object = format!("run:{}", run.id);
+    tx.record("run.finished", object, Some(run.project), None, Some(after)).await?;
+    tx.event(Event::RunFinished { id: run.id }).await?;
+    Ok(run)
+}
+
+async fn end_steps(tx: &Tx, run: &Run, outcome: Outcome) -> Result<(), StoreError> {
+    let ended = i64::from(RunStatus::from(outcome).code());
+    let (skipped, _) = StepState::Skipped.status();
+    let steps = [
+        (RunStatus::RUNNING, ended, Some(tx.now().micros())),
+        (RunStatus::QUEUED, i64::from(skipped), None),
+    ];
+    for (from, to, at) in steps {
+        run_step::Entity::update_many()
+            .col_expr(run_step::Column::Status, Expr::value(to))
+            .col_expr(run_step::Column::FinishedAt, Expr::value(at))
+            .filter(run_step::Column::RunId.eq(run.id.get()))
+            .filter(run_step::Column::Status.eq(i64::from(from.code())))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+    }
+    Ok(())
+}
+
+/// What a run that has ended answers to whoever would end or cancel it.
+pub(super) fn already_finished() -> StoreError {
+    StoreError::Conflict("the run has already finished".to_owned())
+}
+
+/// Writes the run down, if it is in the state still that it was read in.
+pub(super) async fn save(tx: &Tx, before: RunState, run: &Run) -> Result<(), StoreError> {
+    let micros = |time: Option<domain::Timestamp>| time.map(domain::Timestamp::micros);
+    let saved = Entity::update_many()
+        .col_expr(Column::Status, Expr::value(i64::from(run.state.status().code())))
+        .col_expr(Column::CancelRequested, Expr::value(run.cancel_requested))
+        .col_expr(Column::Message, Expr::value(run.message.as_str()))
+        .col_expr(Column::GitSha, Expr::value(run.git_sha.clone()))
+        .col_expr(Column::GitBranch, Expr::value(run.git_branch.clone()))
+        .col_expr(Column::UpdatedAt, Expr::value(run.updated_at.micros()))
+        .col_expr(Column::DequeuedAt, Expr::value(micros(run.state.dequeued_at())))
+        .col_expr(Column::StartedAt, Expr::value(micros(run.state.started_at())))
+        .col_expr(Column::FinishedAt, Expr::value(micros(run.state.finished_at())))
+        .filter(Column::Id.eq(run.id.get()))
+        .filter(Column::AccountId.eq(tx.account().get()))
+        .filter(Column::Status.eq(i64::from(before.status().code())))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    match saved.rows_affected {
+        1 => Ok(()),
+        _ => Err(StoreError::Conflict("the run has changed meanwhile".to_owned())),
+    }
+}

@@ -1,0 +1,155 @@
+//! How a worker comes to a run: in order, as slots allow, one at a time for each job.
+
+use domain::{
+    authz::{Permit, Runs, Write},
+    connection::Connection,
+    environment::Environment,
+    job::Job,
+    project::Project,
+    repository::Repository,
+    run::{Outcome, Run, RunState, RunStatus},
+    warehouse_credential::{WarehouseCredential, WarehouseSecret},
+};
+use sea_orm::{
+    ColumnTrait as _, Condition, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
+};
+
+use super::change::{end, save, under_way};
+use crate::{
+    Store, StoreError, connections,
+    entities::{
+        account,
+        run::{Column, Entity, Model},
+    },
+    environments, jobs, projects, repositories,
+    rows::of_account,
+    tx::Tx,
+    warehouse_credentials,
+};
+
+/// A run that a worker has claimed, with all it needs.
+#[derive(Debug, Clone)]
+pub struct ClaimedRun {
+    /// The run, starting.
+    pub run: Run,
+    /// Its job.
+    pub job: Job,
+    /// Its project.
+    pub project: Project,
+    /// Its environment.
+    pub environment: Environment,
+    /// The project's repository.
+    pub repository: Option<Repository>,
+    /// The environment's connection, or else the project's.
+    pub connection: Option<Connection>,
+    /// The environment's credential.
+    pub credential: Option<WarehouseCredential>,
+    /// The credential's secret, unsealed.
+    pub secret: Option<WarehouseSecret>,
+}
+
+impl Store {
+    /// Claims the account's oldest queued run, if a slot is free and no other run of its job is
+    /// under way (runs for pull requests need not wait for that).
+    ///
+    /// A run that cannot be made ready, such as one whose secret the keyring cannot open, ends as
+    /// an error and does not keep those behind it waiting.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`] if the permit is not the runner's, [`StoreError::Unavailable`].
+    pub async fn claim_run(
+        &self,
+        permit: &Permit<Write, Runs>,
+    ) -> Result<Option<ClaimedRun>, StoreError> {
+        if !self.has_queued_run(permit).await? {
+            return Ok(None);
+        }
+        loop {
+            let mut tx = self.begin_work(permit).await?;
+            let Some(queued) = next(&tx).await? else { return Ok(None) };
+            let state = RunState::Starting { dequeued_at: tx.now() };
+            let run = Run { state, updated_at: tx.now(), ..queued.clone() };
+            save(&tx, queued.state, &run).await?;
+            match with_all_it_needs(&tx, self, run.clone()).await {
+                Ok(claimed) => {
+                    tx.commit_unrecorded().await?;
+                    return Ok(Some(claimed));
+                }
+                Err(error @ (StoreError::NotFound | StoreError::Corrupt(_))) => {
+                    tracing::error!(run = %run.id, %error, "a run cannot be made ready");
+                    end(&mut tx, run, Outcome::Error, UNREADY).await?;
+                    tx.commit().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A glance without a transaction, so that an idle worker never keeps writers waiting.
+    async fn has_queued_run(&self, permit: &Permit<Write, Runs>) -> Result<bool, StoreError> {
+        let queued = Entity::find()
+            .filter(Column::AccountId.eq(permit.account().get()))
+            .filter(Column::Status.eq(i64::from(RunStatus::QUEUED.code())))
+            .limit(1)
+            .count(self.reader());
+        Ok(queued.await.map_err(StoreError::db)? > 0)
+    }
+}
+
+/// What a run says that cannot be made ready; the reason is for the log alone.
+const UNREADY: &str = "what the run needs cannot be read: see the server's log";
+
+/// The oldest queued run that need not wait, if a slot is free.
+async fn next(tx: &Tx) -> Result<Option<Run>, StoreError> {
+    let under_way = under_way(tx).await?;
+    let slots: Option<i32> = account::Entity::find_by_id(tx.account().get())
+        .select_only()
+        .column(account::Column::RunSlots)
+        .into_tuple()
+        .one(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    let slots = usize::try_from(slots.unwrap_or(0)).unwrap_or(0);
+    if under_way.len() >= slots {
+        return Ok(None);
+    }
+    let busy = under_way.iter().map(|run| run.job.get());
+    let row = of_account::<Entity>(Column::AccountId, tx.account())
+        .filter(Column::Status.eq(i64::from(RunStatus::QUEUED.code())))
+        .filter(
+            Condition::any()
+                .add(Column::ForPullRequest.eq(true))
+                .add(Column::JobId.is_not_in(busy)),
+        )
+        .order_by_asc(Column::Id)
+        .one(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    row.map(Model::into_domain).transpose()
+}
+
+/// Everything that a worker has to know of a run. It is all there: what a queued run needs is not
+/// deleted, or takes the run along.
+async fn with_all_it_needs(tx: &Tx, store: &Store, run: Run) -> Result<ClaimedRun, StoreError> {
+    let account = tx.account();
+    let job = jobs::find(tx.db(), account, run.job).await?;
+    let environment = environments::find(tx.db(), account, run.environment).await?;
+    let project = projects::find(tx.db(), account, run.project).await?;
+    let repository = match project.spec.repository {
+        Some(id) => Some(repositories::find(tx.db(), account, id).await?),
+        None => None,
+    };
+    let connection = match environment.spec.connection.or(project.spec.connection) {
+        Some(id) => Some(connections::find(tx.db(), account, id).await?),
+        None => None,
+    };
+    let (credential, secret) = match environment.spec.credential {
+        Some(id) => (
+            Some(warehouse_credentials::find(tx.db(), account, id).await?),
+            warehouse_credentials::secret_of(tx, store.keyring(), id).await?,
+        ),
+        None => (None, None),
+    };
+    Ok(ClaimedRun { run, job, project, environment, repository, connection, credential, secret })
+}

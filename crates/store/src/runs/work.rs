@@ -1,0 +1,112 @@
+//! What the runner writes down of a run, from its start to its end.
+
+use domain::{
+    RunId,
+    authz::{Action, Denied, Permit, PrincipalId, Runs, SystemTask, Write},
+    run::{Outcome, Run, RunState},
+};
+
+use super::{
+    change::{already_finished, end, save, under_way},
+    find,
+};
+use crate::{Store, StoreError, tx::Tx};
+
+impl Store {
+    /// Begins a transaction of the runner, who alone may write down how a run goes: whoever else
+    /// may write runs starts and cancels them.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`] if the permit is another's, and as [`Store::begin`].
+    pub(crate) async fn begin_work(&self, permit: &Permit<Write, Runs>) -> Result<Tx, StoreError> {
+        if permit.author() != PrincipalId::System(SystemTask::Runner) {
+            let plan = permit.principal().terms().plan;
+            return Err(Denied::NoGrant { action: Action::of::<Write, Runs>(), plan }.into());
+        }
+        self.begin(permit).await
+    }
+
+    /// Notes that the first step begins.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Conflict`] if it is not starting.
+    pub async fn start_run(
+        &self,
+        permit: &Permit<Write, Runs>,
+        id: RunId,
+    ) -> Result<Run, StoreError> {
+        let tx = self.begin_work(permit).await?;
+        let run = find(tx.db(), tx.account(), id).await?;
+        let RunState::Starting { dequeued_at } = run.state else {
+            return Err(StoreError::Conflict("the run is not starting".to_owned()));
+        };
+        let state = RunState::Running { dequeued_at, started_at: tx.now() };
+        let started = Run { state, updated_at: tx.now(), ..run };
+        save(&tx, run.state, &started).await?;
+        tx.commit_unrecorded().await?;
+        Ok(started)
+    }
+
+    /// Notes the commit and branch that were checked out.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Conflict`] if the run has finished,
+    /// [`StoreError::Unavailable`].
+    pub async fn note_checkout(
+        &self,
+        permit: &Permit<Write, Runs>,
+        id: RunId,
+        sha: &str,
+        branch: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let tx = self.begin_work(permit).await?;
+        let run = find(tx.db(), tx.account(), id).await?;
+        if run.state.is_finished() {
+            return Err(already_finished());
+        }
+        let (git_sha, git_branch) = (Some(sha.to_owned()), branch.map(str::to_owned));
+        let run = Run { git_sha, git_branch, updated_at: tx.now(), ..run };
+        save(&tx, run.state, &run).await?;
+        tx.commit_unrecorded().await
+    }
+
+    /// Ends the run: steps that have not begun are skipped, one under way gets the same outcome.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Conflict`] if it has finished.
+    pub async fn finish_run(
+        &self,
+        permit: &Permit<Write, Runs>,
+        id: RunId,
+        outcome: Outcome,
+        message: &str,
+    ) -> Result<Run, StoreError> {
+        let mut tx = self.begin_work(permit).await?;
+        let run = find(tx.db(), tx.account(), id).await?;
+        let run = end(&mut tx, run, outcome, message).await?;
+        tx.commit().await?;
+        Ok(run)
+    }
+
+    /// Ends as an error every run of the account that a stopped server left under way. Gives
+    /// them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn fail_abandoned_runs(
+        &self,
+        permit: &Permit<Write, Runs>,
+        message: &str,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let mut tx = self.begin_work(permit).await?;
+        let under_way = under_way(&tx).await?;
+        let mut ended = Vec::new();
+        for run in under_way {
+            ended.push(end(&mut tx, run, Outcome::Error, message).await?.id);
+        }
+        if !ended.is_empty() {
+            tx.commit().await?;
+        }
+        Ok(ended)
+    }
+}
