@@ -2,7 +2,10 @@
 
 mod program;
 
-use std::{collections::BTreeMap, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
 
 use program::{Folder, Server, dbt, narrowgate};
 use serde_json::{Value, json};
@@ -11,8 +14,8 @@ use serde_json::{Value, json};
 fn init_prints_one_object_and_a_second_one_adds_an_account() {
     let folder = Folder::new();
     let first = folder.init("Acme");
-    let keys: Vec<_> = first.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["account_id", "personal_token", "user_id"]);
+    let keys: BTreeSet<_> = first.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["account_id", "personal_token", "user_id"].into());
     assert!(first["personal_token"].as_str().unwrap().starts_with("ngpt_"));
     let second = folder.init("Umbrella");
     assert_eq!((first["account_id"].clone(), second["account_id"].clone()), (json!(1), json!(2)));

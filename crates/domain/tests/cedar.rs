@@ -1,5 +1,11 @@
 //! A second opinion: `cedar-policy` decides the same questions, from policies that are written
 //! from the catalogue's text, and says the same in every cell.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a failure is a failed test"
+)]
 
 #[path = "common/cedar.rs"]
 mod cedar;
@@ -45,12 +51,15 @@ fn allows(principal: &Principal, action: Action, object: Object) -> bool {
     }
 }
 
+/// A question in our words, and in the engine's.
+type Question = (Action, Object, Request);
+
 /// Both engines, and what they are asked.
 struct Comparison {
     table: Table,
     engine: Engine,
     /// By whether the one who asks opens the Admin API and may mint, in the engine's words too.
-    questions: Vec<(Who, Vec<(Action, Object, Request)>)>,
+    questions: Vec<(Who, Vec<Question>)>,
 }
 
 impl Comparison {

@@ -1,6 +1,7 @@
 //! What a refusal tells: the missing permission, and what to ask for.
+#![expect(clippy::unwrap_used, reason = "a failure is a failed test")]
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use domain::{
     AccountId, Plan, ProjectId, ServiceTokenId,
@@ -40,9 +41,24 @@ fn a_refusal_names_the_smallest_sets_of_the_plan() {
         (Read, Metadata, Team),
         (Read, SemanticLayerQuery, Developer),
     ] {
-        all += &format!("{plan}: {}\n", refusal(access, on, Some(plan)));
+        writeln!(all, "{plan}: {}", refusal(access, on, Some(plan))).unwrap();
     }
-    assert_snapshot!(all, @"");
+    assert_snapshot!(all, @r"
+    enterprise: needs write on `runs`: the permission set Job Runner holds it
+    team: needs write on `runs`: the permission set Job Admin holds it
+    starter: needs write on `runs`: no permission set that the plan `starter` offers holds it
+    enterprise: needs write on `jobs`: the permission set Job Creator or Job Admin holds it
+    team: needs write on `jobs`: the permission set Job Admin holds it
+    enterprise: needs read on `jobs`: the permission set Job Runner, Cost Insights Viewer, Job Viewer or Stakeholder holds it
+    enterprise: needs read on `billing`: the permission set Billing Admin or Account Viewer holds it
+    team: needs read on `billing`: the permission set Account Admin or Owner holds it
+    enterprise: needs read on `projects`: the permission set Cost Insights Viewer, Job Viewer, Job Creator, Stakeholder or Security Admin holds it
+    enterprise: needs write on `service_tokens`: the permission set Account Admin holds it
+    team: needs read on `service_tokens`: the permission set Account Admin or Owner holds it
+    enterprise: needs read on `metadata`: the permission set Metadata Only or Cost Insights Viewer holds it
+    team: needs read on `metadata`: the permission set Metadata Only holds it
+    developer: needs read on `semantic_layer_query`: the permission set Semantic Layer Only holds it
+    ");
 }
 
 #[test]
@@ -58,7 +74,15 @@ fn a_refusal_that_no_permission_set_would_lift_says_why() {
         refusal(Access::Write, Scim, Some(Plan::Developer)),
         refusal(Access::Write, Runs, None),
     ];
-    assert_snapshot!(all.join("\n"), @"");
+    assert_snapshot!(all.join("\n"), @r"
+    needs write on `own_tokens`: users hold it, service tokens never do
+    needs read on `account_record`: every permission set that opens the Admin API brings it
+    needs write on `identity`: nobody holds it
+    needs write on `audit_logs`: nobody holds it
+    needs write on `fusion_upgrade`: no permission set that the plan `starter` offers holds it
+    needs write on `scim`: no permission set that the plan `developer` offers holds it
+    needs write on `runs`: the account has no plan, so no permission set counts
+    ");
 }
 
 /// A service token that raises runs to write in production, on one project.
@@ -82,9 +106,9 @@ fn a_refusal_in_a_project_says_in_which_and_in_what_environments() {
 
     assert_eq!(permit.within_environment(project(7), Category::Production), Ok(()));
     let staging = permit.within_environment(project(7), Category::Staging).unwrap_err();
-    assert_snapshot!(said(staging), @"");
+    assert_snapshot!(said(staging), @"needs write on `runs` in project 7 in staging environments: the permission set Job Runner holds it");
     let viewed = permit.within_environment(project(8), Category::Production).unwrap_err();
-    assert_snapshot!(said(viewed), @"");
+    assert_snapshot!(said(viewed), @"needs write on `runs` in project 8: the permission set Job Runner holds it");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The laws of decisions, tokens and values, as property tests.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure is a failed test")]
 
 #[path = "laws/audit.rs"]
 mod audit;

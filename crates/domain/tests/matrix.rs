@@ -2,6 +2,7 @@
 //! difference in it.
 //!
 //! `NARROWGATE_BLESS=1 cargo test -p domain --test matrix` writes it anew.
+#![expect(clippy::unwrap_used, reason = "a failure is a failed test")]
 
 #[path = "matrix/text.rs"]
 mod text;

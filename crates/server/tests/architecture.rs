@@ -1,5 +1,6 @@
 //! The invariants of ARCHITECTURE.md that show in the source text. Those of `domain` are tested
 //! there, forging a permit beside `domain::authz::Permit`, and the secret's way in `secrets.rs`.
+#![expect(clippy::unwrap_used, reason = "what fails here is a failed test")]
 
 use std::{
     fs,
@@ -21,7 +22,6 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
             found.push((path, text));
         }
     }
-    assert!(!found.is_empty(), "{} has sources", folder.display());
     found
 }
 
@@ -114,13 +114,17 @@ fn the_database_stays_inside_the_store() {
             }
         }
         if name != "dialect.rs" {
+            // What stands above a file's own tests, which may ask SQLite how it was set.
+            let text = text.split("#[cfg(test)]").next().unwrap();
             for word in ["PRAGMA", "pragma", "BEGIN IMMEDIATE"] {
                 assert!(!text.contains(word), "{}: {word}", path.display());
             }
         }
     }
     for other in ["domain", "wire", "server", "runner", "cli"] {
-        for (path, text) in sources(&crates().join(other).join("src")) {
+        let sources = sources(&crates().join(other).join("src"));
+        assert!(!sources.is_empty(), "{other} has sources");
+        for (path, text) in sources {
             assert!(!text.contains("sea_orm"), "{}", path.display());
         }
     }

@@ -256,6 +256,26 @@ async fn related_objects_that_the_caller_may_not_read_stay_null() {
 }
 
 #[tokio::test]
+async fn v2_lists_the_jobs_of_an_environment_where_they_are_asked_for() {
+    let (_app, acme, sales) = acme().await;
+    let with = prod(&acme, &sales).await;
+    let without = make(&acme, &sales, json!({ "name": "General" })).await;
+    let job = json!({ "name": "nightly", "project_id": sales.id.get(), "environment_id": with });
+    let job = acme.admin.post(&acme.v2("/jobs/"), job).await;
+    assert_eq!(job.status(), 201, "{}", job.text());
+    let asked = "include_related=jobs,custom_environment_variables";
+    let rows = acme.admin.get(&acme.v2(&format!("/environments/?{asked}"))).await.data();
+    assert_eq!(rows[0]["jobs"][0]["id"], job.id());
+    assert_eq!(rows[0]["custom_environment_variables"], json!([]));
+    assert_eq!((&rows[1]["id"], &rows[1]["jobs"]), (&json!(without), &json!([])));
+    let one = acme.admin.get(&acme.v2(&format!("/environments/{with}?{asked}"))).await.data();
+    assert_eq!(one["jobs"], rows[0]["jobs"]);
+    // v3 never does: Terraform reads a text there.
+    let v3 = acme.admin.get(&acme.v3(&format!("/environments/?{asked}"))).await.data();
+    assert_eq!(v3[0].get("jobs"), Some(&Value::Null));
+}
+
+#[tokio::test]
 async fn who_may_not_is_told_401_403_or_404() {
     let (app, acme, sales) = acme().await;
     let hr = acme.project("hr").await;

@@ -2,6 +2,7 @@
 //! not in another answer. SECURITY lines 3, 5 to 8; invariant 8 of ARCHITECTURE.md.
 //!
 //! One test in a program of its own, since it listens to everything that is logged.
+#![expect(clippy::unwrap_used, reason = "what fails here is a failed test")]
 
 use std::{
     io::Write,

@@ -208,9 +208,9 @@ async fn a_project_out_of_reach_is_not_found_before_its_environments_are_told_of
         house.store.create_job(&permit, spec).await
     };
     for environment in [hr.environment, sales.environment] {
-        let made = make(hr.project, environment).await;
-        let out = matches!(made, Err(StoreError::Denied(Denied::OutsideScope(_))));
-        assert!(out, "{made:?}");
+        let answer = make(hr.project, environment).await;
+        let out = matches!(answer, Err(StoreError::Denied(Denied::OutsideScope(_))));
+        assert!(out, "{answer:?}");
     }
     assert_eq!(field(make(sales.project, hr.environment).await), "environment_id");
 }

@@ -1,7 +1,10 @@
 //! What the crate's public signatures promise: a permit for everything, and no SeaORM type.
 #![expect(clippy::unwrap_used, reason = "a failure is a failed test")]
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Files whose functions come before there is a permit, or are about the store itself.
 const WITHOUT_PERMIT: [&str; 3] = ["credential.rs", "events.rs", "bootstrap.rs"];
@@ -9,22 +12,27 @@ const OF_THE_STORE_ITSELF: [&str; 3] = ["db.rs", "clock.rs", "keyring.rs"];
 
 /// File and signature of every public function of the crate.
 fn signatures() -> Vec<(String, String)> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
-    for entry in fs::read_dir(source).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            let file = path.file_name().unwrap().to_string_lossy().into_owned();
-            let text = fs::read_to_string(&path).unwrap();
-            for start in ["    pub async fn ", "    pub fn "] {
-                for (at, _) in text.match_indices(start) {
-                    let signature = text[at..].split(" {\n").next().unwrap();
-                    found.push((file.clone(), signature.trim().to_owned()));
-                }
+    for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        for start in ["    pub async fn ", "    pub fn "] {
+            for (at, _) in text.match_indices(start) {
+                let signature = text[at..].split(" {\n").next().unwrap();
+                found.push((file.clone(), signature.trim().to_owned()));
             }
         }
     }
     found
+}
+
+/// Every source file below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
 }
 
 #[test]

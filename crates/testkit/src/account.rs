@@ -31,7 +31,7 @@ pub struct TestAccount {
 }
 
 impl TestAccount {
-    pub(crate) fn new(app: &TestApp, made: Bootstrapped, admin: TestClient) -> Self {
+    pub(crate) fn new(app: &TestApp, made: &Bootstrapped, admin: TestClient) -> Self {
         let (store, url) = (app.store.clone(), app.url().to_owned());
         Self { id: made.account.id, admin_id: made.admin.id, admin, store, url }
     }

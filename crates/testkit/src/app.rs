@@ -109,7 +109,7 @@ impl TestApp {
             admin_email: Email::parse(&format!("admin@{name}.example")).expect("an address"),
         };
         let made = self.store.create_account(new, &secret).await.expect("an account can be made");
-        TestAccount::new(self, made, self.presenting(secret.reveal()))
+        TestAccount::new(self, &made, self.presenting(secret.reveal()))
     }
 
     /// One of Narrowgate's own tasks, for one account: what the runner shows the store.

@@ -61,7 +61,6 @@ impl TestClient {
     }
 
     /// Any request, with the token; end it with [`TestAnswer::of`].
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         match &self.secret {

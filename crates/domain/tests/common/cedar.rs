@@ -40,7 +40,7 @@ fn uid(of_type: &str, id: &str) -> EntityUid {
     format!("{of_type}::{id:?}").parse().unwrap()
 }
 
-fn entity(of_type: &str, id: &str, attributes: Value, parent: Option<(&str, &str)>) -> Value {
+fn entity(of_type: &str, id: &str, attributes: &Value, parent: Option<(&str, &str)>) -> Value {
     let parent = parent.map(|(of_type, id)| json!({ "type": of_type, "id": id }));
     let parents: Vec<_> = parent.into_iter().collect();
     json!({ "uid": { "type": of_type, "id": id }, "attrs": attributes, "parents": parents })
@@ -81,21 +81,21 @@ impl Who {
 
 impl Engine {
     pub(crate) fn new() -> Self {
-        let mut entities = vec![entity("Account", "1", json!({}), None)];
+        let mut entities = vec![entity("Account", "1", &json!({}), None)];
         for project in NAMED.into_iter().chain([TOMORROW]) {
             let id = project.to_string();
             let all = json!({ "categories": Category::ALL.map(Category::key) });
-            entities.push(entity("Project", &id, all, Some(("Account", "1"))));
+            entities.push(entity("Project", &id, &all, Some(("Account", "1"))));
             for category in Category::ALL {
                 let one = json!({ "categories": [category.key()] });
                 let place = environment(project, category);
-                entities.push(entity("Environment", &place, one, Some(("Project", &id))));
+                entities.push(entity("Environment", &place, &one, Some(("Project", &id))));
             }
         }
         for who in Who::every() {
             let role = who.opens_admin.then_some(("Role", "opens the Admin API"));
             let attributes = json!({ "may_mint": who.may_mint });
-            entities.push(entity(who.of_type(), &who.id(), attributes, role));
+            entities.push(entity(who.of_type(), &who.id(), &attributes, role));
         }
         let entities = Entities::from_json_value(Value::Array(entities), None).unwrap();
         Self { authorizer: Authorizer::new(), entities }

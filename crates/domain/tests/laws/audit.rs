@@ -52,7 +52,7 @@ fn edit(record: &mut AuditRecord, which: usize) {
     match which {
         0 => record.account = AccountId::new(2).unwrap(),
         1 => record.at = record.at.plus_seconds(1),
-        2 => record.actor = "user:2".to_owned(),
+        2 => "user:2".clone_into(&mut record.actor),
         3 => record.event.push('.'),
         4 => record.object.clear(),
         5 => record.project = record.project.map_or(Some(0), |_| None),
@@ -60,7 +60,7 @@ fn edit(record: &mut AuditRecord, which: usize) {
         7 => record.change["before"] = json!(false),
         8 => record.address = None,
         9 => record.agent.insert(0, ' '),
-        10 => record.request_id = "r-0".to_owned(),
+        10 => "r-0".clone_into(&mut record.request_id),
         _ => unreachable!("there are {EDITS} edits"),
     }
 }
@@ -141,7 +141,7 @@ proptest! {
 #[test]
 fn the_hash_of_a_record_stays_what_it_was() {
     let hash = record(1).hash(ChainHash::START);
-    let hex: String = hash.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hash.0.map(|byte| format!("{byte:02x}")).concat();
     assert_eq!(hex, "da82e11ea7ec9983a002cfd96e332d40a5826fd1b676f05a92996034f75079bb");
 }
 

@@ -122,7 +122,8 @@ fn permission_set(text: &mut String, set: PermissionSet) {
             let cell = |(_, projects, at): &(_, Projects, _)| cell(set, kind, projects, *at);
             let cells: Vec<_> = scopes.iter().map(cell).collect();
             if cells.iter().any(|cell| cell != "-") {
-                let cells: String = cells.iter().map(|cell| format!("{cell:<11}")).collect();
+                let cells =
+                    cells.iter().map(|cell| format!("{cell:<11}")).collect::<Vec<_>>().concat();
                 let line = format!("  {title:<9}{:<31}{}", kind.key(), cells.trim_end());
                 writeln!(text, "{line}").unwrap();
             }

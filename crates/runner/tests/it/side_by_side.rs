@@ -118,7 +118,6 @@ async fn a_log_can_be_read_while_its_step_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the store does not claim past it yet"]
 async fn a_queued_run_whose_environment_was_deleted_does_not_keep_others_waiting() {
     let house = House::new().await;
     let (gone, place) = (house.scripted_place().await, house.scripted_place().await);

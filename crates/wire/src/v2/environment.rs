@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::Job;
 use crate::v3::{self, Credential, Project, RelatedConnection, Repository};
 
 /// An environment, as v2 has it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = EnvironmentV2)]
 pub struct Environment {
     /// Its id.
@@ -54,10 +55,12 @@ pub struct Environment {
     pub connection: Option<RelatedConnection>,
     /// Null unless asked for by `include_related`.
     pub credentials: Option<Credential>,
-    /// Always null: Terraform reads a text.
-    pub jobs: Option<Value>,
-    /// Always null: Terraform reads a text.
-    pub custom_environment_variables: Option<Value>,
+    /// Its jobs; null unless asked for by `include_related`. The client has no use for it.
+    #[serde(skip_deserializing)]
+    #[schema(no_recursion)]
+    pub jobs: Option<Vec<Job>>,
+    /// Null unless asked for by `include_related`; always empty in this build.
+    pub custom_environment_variables: Option<Vec<Value>>,
     /// When it was made.
     pub created_at: String,
     /// When it last changed.

@@ -91,8 +91,9 @@ fn details(spec: &CredentialSpec) -> Value {
     add("schema", spec.schema.as_str().into());
     add("target_name", spec.target_name.as_str().into());
     add("threads", spec.threads.into());
+    fields.sort_keys();
     let order: Vec<_> = fields.keys().cloned().collect();
-    json!({ "fields": fields, "field_order": order })
+    json!({ "field_order": order, "fields": fields })
 }
 
 /// Which platform a credential is for.

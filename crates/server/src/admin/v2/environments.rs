@@ -1,11 +1,18 @@
 //! Environments, as v2 has them: of all projects of the account.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use domain::{
     EnvironmentId, ProjectId,
-    authz::{Environments, Permit, Read, Write},
+    authz::{Environments, Jobs, Permit, Read, Write},
+    list::{ListQuery, Paged},
 };
-use wire::{Patch, v2::Environment, v3::EnvironmentBody};
+use wire::{
+    Include, Patch,
+    v2::{Environment, Job},
+    v3::{self as v3_wire, EnvironmentBody},
+};
 
 use crate::{
     admin::v3::{self, same_account, same_project, within},
@@ -22,7 +29,8 @@ pub(crate) async fn list(
     Query(params): Query,
 ) -> Result<Page<Environment>, ApiError> {
     let page = v3::environments::page(&app, &permit, &params).await?;
-    Ok(Page(params, page.map(Environment::from)))
+    let rows = with_jobs(&app, &permit, &params.include, page.rows).await?;
+    Ok(Page(params, Paged { rows, total: page.total }))
 }
 
 /// `GET /api/v2/accounts/{account_id}/environments/{environment_id}/`
@@ -33,9 +41,10 @@ pub(crate) async fn show(
     Query(params): Query,
 ) -> Result<Object<Environment>, ApiError> {
     let environment = app.store.environment(&permit, id).await?;
-    let found =
-        v3::environments::with_related(&app, &permit, &params.include, &[environment]).await?;
-    found.into_iter().next().map(|found| Object(found.into())).ok_or(ApiError::NotFound)
+    let include = &params.include;
+    let found = v3::environments::with_related(&app, &permit, include, &[environment]).await?;
+    let found = with_jobs(&app, &permit, include, found).await?;
+    found.into_iter().next().map(Object).ok_or(ApiError::NotFound)
 }
 
 /// `POST /api/v2/accounts/{account_id}/environments/`
@@ -79,6 +88,35 @@ pub(crate) async fn delete(
 ) -> Result<Object<Environment>, ApiError> {
     let Object(deleted) = v3::environments::delete_of_account(permit, State(app), At(id)).await?;
     Ok(Object(deleted.into()))
+}
+
+/// Environments with the lists that v2 adds to v3's, if they are asked for: the jobs of a page in
+/// one look-up, as far as the caller may read them.
+async fn with_jobs(
+    app: &App,
+    permit: &Permit<Read, Environments>,
+    include: &Include,
+    environments: Vec<v3_wire::Environment>,
+) -> Result<Vec<Environment>, ApiError> {
+    let asked = environments.iter().filter(|_| include.has("jobs"));
+    let ids: Vec<_> = asked.map(|environment| environment.id).collect();
+    let mut jobs: Option<BTreeMap<i64, Vec<Job>>> = None;
+    if let (false, Ok(permit)) = (ids.is_empty(), permit.also::<Read, Jobs>()) {
+        // All of them: a page of environments may have more jobs than a page.
+        let query = ListQuery { limit: u16::MAX, ..ListQuery::first_page() };
+        let now = app.store.clock().now();
+        let found = jobs.get_or_insert_default();
+        for job in app.store.jobs(&permit, &query.with_in("environment_id", ids)).await?.rows {
+            found.entry(job.spec.environment.get()).or_default().push(Job::new(&job, now));
+        }
+    }
+    let variables = include.has("custom_environment_variables");
+    let whole = environments.into_iter().map(|environment| Environment {
+        jobs: jobs.as_mut().map(|jobs| jobs.remove(&environment.id).unwrap_or_default()),
+        custom_environment_variables: variables.then(Vec::new),
+        ..Environment::from(environment)
+    });
+    Ok(whole.collect())
 }
 
 /// The project that a body has to name.

@@ -1,0 +1,350 @@
+//! The queue under pressure, and the states that runs and steps can and cannot be in.
+#![expect(clippy::unwrap_used, reason = "a failure is a failed test")]
+
+mod common;
+mod nouns;
+
+use std::collections::BTreeMap;
+
+use common::{House, house};
+use domain::{
+    RunId, StepId,
+    authz::{Categories, Category, Denied, Permit, Runs, Write},
+    event::Event,
+    job::JobSpec,
+    run::{Outcome, RunState, RunStatus, StepState, Trigger},
+};
+use nouns::{Owner, admin, because, holder, on};
+use sea_orm::ConnectionTrait as _;
+use store::{AccountChange, StoreError};
+
+async fn slots(house: &House, run_slots: u32) {
+    let change = AccountChange { run_slots: Some(run_slots), ..AccountChange::default() };
+    house.store.update_account(&house.permit().await, change).await.unwrap();
+}
+
+async fn claim(owner: &Owner) -> Option<RunId> {
+    let runner = owner.runner().await;
+    owner.store.claim_run(&runner).await.unwrap().map(|claimed| claimed.run.id)
+}
+
+async fn finish(owner: &Owner, run: RunId) {
+    let runner = owner.runner().await;
+    owner.store.finish_run(&runner, run, Outcome::Success, "").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn workers_at_the_same_time_never_share_a_run_nor_take_more_than_the_slots() {
+    let house = house().await;
+    let ada = admin(&house);
+    slots(&house, 3).await;
+    let project = ada.project("sales").await;
+    let environment = ada.environment(project, Category::Other).await;
+    let mut queued = Vec::new();
+    for _ in 0..6 {
+        let job = ada.job(project, environment).await;
+        queued.push(ada.trigger(job).await.id);
+    }
+    let mut done = Vec::new();
+    while done.len() < queued.len() {
+        let mut workers = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let (store, runner) = (house.store.clone(), ada.runner().await);
+            workers.spawn(async move { store.claim_run(&runner).await.unwrap() });
+        }
+        let mut claimed = Vec::new();
+        while let Some(run) = workers.join_next().await {
+            claimed.extend(run.unwrap().map(|claimed| claimed.run.id));
+        }
+        claimed.sort_unstable();
+        // The oldest three, each once.
+        assert_eq!(claimed, queued.iter().skip(done.len()).take(3).copied().collect::<Vec<_>>());
+        for run in &claimed {
+            finish(&ada, *run).await;
+        }
+        done.extend(claimed);
+    }
+    assert_eq!(done, queued);
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_its_job_lets_those_behind_it_pass_and_comes_first_then() {
+    let house = house().await;
+    let ada = admin(&house);
+    slots(&house, 2).await;
+    let project = ada.project("sales").await;
+    let environment = ada.environment(project, Category::Other).await;
+    let (a, b) = (ada.job(project, environment).await, ada.job(project, environment).await);
+    let (first, second) = (ada.trigger(a).await.id, ada.trigger(a).await.id);
+    let third = ada.trigger(b).await.id;
+    let pull_request = Trigger { azure_pull_request: Some(7), ..because() };
+    let fourth = house.store.trigger_run(&ada.permit().await, a, pull_request).await.unwrap().id;
+
+    assert_eq!(claim(&ada).await, Some(first));
+    assert_eq!(claim(&ada).await, Some(third), "the second waits for the first");
+    assert_eq!(claim(&ada).await, None, "both slots are taken");
+    finish(&ada, third).await;
+    assert_eq!(claim(&ada).await, Some(fourth), "one for a pull request waits for none");
+    finish(&ada, first).await;
+    finish(&ada, fourth).await;
+    assert_eq!(claim(&ada).await, Some(second));
+}
+
+#[tokio::test]
+async fn slots_are_each_accounts_own() {
+    let house = house().await;
+    let (ada, bob) = (admin(&house), nouns::neighbour(&house).await);
+    let mut runs = Vec::new();
+    for owner in [&ada, &bob] {
+        let project = owner.project("sales").await;
+        let environment = owner.environment(project, Category::Other).await;
+        let job = owner.job(project, environment).await;
+        runs.push(owner.trigger(job).await.id);
+    }
+    assert_eq!(vec![claim(&ada).await.unwrap(), claim(&bob).await.unwrap()], runs);
+}
+
+#[tokio::test]
+async fn a_claimed_run_comes_with_all_it_needs() {
+    let house = house().await;
+    let ada = admin(&house);
+    let of = ada.furnish("sales", Category::Staging).await;
+    let run = ada.trigger(of.job).await;
+    let claimed = house.store.claim_run(&ada.runner().await).await.unwrap().unwrap();
+    assert_eq!((claimed.run.id, claimed.run.trigger), (run.id, run.trigger));
+    assert_eq!((claimed.job.id, claimed.project.id), (of.job, of.project));
+    assert_eq!(claimed.environment.id, of.environment);
+    assert_eq!(claimed.repository.unwrap().id, of.repository);
+    assert_eq!(claimed.connection.unwrap().id, of.connection);
+    assert_eq!(claimed.credential.unwrap().id, of.credential);
+    assert_eq!(claimed.secret.unwrap().reveal(), "hunter2");
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_made_ready_ends_as_an_error_and_blocks_none_behind_it() {
+    let house = house().await;
+    let ada = admin(&house);
+    let broken = ada.furnish("broken", Category::Staging).await;
+    let whole = ada.furnish("whole", Category::Staging).await;
+    let (first, second) = (ada.trigger(broken.job).await.id, ada.trigger(whole.job).await.id);
+    // A sealed secret that was moved to another row does not open.
+    let mix = "UPDATE warehouse_credentials SET secret = (SELECT secret FROM
+               warehouse_credentials WHERE id = 2) WHERE id = 1";
+    house.raw().await.execute_unprepared(mix).await.unwrap();
+
+    assert_eq!(claim(&ada).await, Some(second));
+    let ended = ada.run(first).await;
+    assert_eq!(ended.state.status(), RunStatus::ERROR);
+    assert_eq!(ended.message, "what the run needs cannot be read: see the server's log");
+    house.records().await;
+}
+
+#[tokio::test]
+async fn deleting_a_job_cancels_what_waits_and_lets_what_runs_go_on() {
+    let house = house().await;
+    let ada = admin(&house);
+    slots(&house, 5).await;
+    let of = ada.furnish("sales", Category::Staging).await;
+    let other = ada.job(of.project, of.environment).await;
+    let (running, queued) = (ada.trigger(of.job).await.id, ada.trigger(of.job).await.id);
+    assert_eq!(claim(&ada).await, Some(running));
+    let kept = ada.trigger(other).await.id;
+
+    house.store.delete_job(&ada.permit().await, of.job).await.unwrap();
+
+    let cancelled = ada.run(queued).await;
+    assert_eq!(cancelled.state.status(), RunStatus::CANCELLED);
+    assert_eq!(cancelled.message, "the job was deleted");
+    assert_eq!(ada.run(running).await.state.status(), RunStatus::STARTING);
+    // It can be cancelled still, and its environment waits for it.
+    let asked = house.store.cancel_run(&ada.permit().await, running).await.unwrap();
+    assert!(asked.cancel_requested);
+    house.store.delete_job(&ada.permit().await, other).await.unwrap();
+    assert_eq!(ada.run(kept).await.state.status(), RunStatus::CANCELLED);
+    let early = house.store.delete_environment(&ada.permit().await, of.environment).await;
+    assert!(matches!(early, Err(StoreError::Conflict(_))), "{early:?}");
+    finish(&ada, running).await;
+    house.store.delete_environment(&ada.permit().await, of.environment).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_queued_run_keeps_the_environment_that_it_was_started_for() {
+    let house = house().await;
+    let ada = admin(&house);
+    let of = ada.furnish("sales", Category::Staging).await;
+    let queued = ada.trigger(of.job).await.id;
+    let next = ada.environment(of.project, Category::Production).await;
+    let moved = |spec| Ok::<_, StoreError>(JobSpec { environment: next, ..spec });
+    house.store.update_job(&ada.permit().await, of.job, moved).await.unwrap();
+
+    let early = house.store.delete_environment(&ada.permit().await, of.environment).await;
+    assert!(matches!(early, Err(StoreError::Conflict(_))), "{early:?}");
+    let claimed = house.store.claim_run(&ada.runner().await).await.unwrap().unwrap();
+    assert_eq!((claimed.run.id, claimed.environment.id), (queued, of.environment));
+}
+
+#[tokio::test]
+async fn cancelling_is_recorded_and_announced_by_where_the_run_is() {
+    let house = house().await;
+    let ada = admin(&house);
+    let of = ada.furnish("sales", Category::Staging).await;
+    let (queued, started) = (ada.trigger(of.job).await.id, ada.trigger(of.job).await.id);
+    let (records, events) = (house.records().await, house.store.events_after(0).await.unwrap());
+    let seq = events.last().unwrap().0;
+
+    house.store.cancel_run(&ada.permit().await, queued).await.unwrap();
+    assert_eq!(claim(&ada).await, Some(started));
+    let runner = ada.runner().await;
+    house.store.start_run(&runner, started).await.unwrap();
+    let asked = house.store.cancel_run(&ada.permit().await, started).await.unwrap();
+    assert!(asked.cancel_requested && asked.state.status() == RunStatus::RUNNING);
+    house.store.finish_run(&runner, started, Outcome::Cancelled, "on demand").await.unwrap();
+    let late = house.store.cancel_run(&ada.permit().await, started).await.unwrap_err();
+    assert_eq!(late.to_string(), "the run has already finished");
+
+    let said = house.store.audit_records(&house.permit().await, records, 100).await.unwrap();
+    let said: Vec<_> = said.iter().map(|record| (record.event.as_str(), &*record.object)).collect();
+    let (of_queued, of_started) = (format!("run:{queued}"), format!("run:{started}"));
+    assert_eq!(
+        said,
+        [
+            ("run.cancel_requested", &*of_queued),
+            ("run.finished", &*of_queued),
+            ("run.cancel_requested", &*of_started),
+            ("run.finished", &*of_started),
+        ]
+    );
+    let events = house.store.events_after(seq).await.unwrap();
+    assert_eq!(
+        events.into_iter().map(|(_, event)| event).collect::<Vec<_>>(),
+        [
+            Event::RunFinished { id: queued },
+            Event::RunCancelRequested { id: started },
+            Event::RunFinished { id: started },
+        ]
+    );
+}
+
+#[tokio::test]
+async fn cancelling_needs_the_category_of_the_runs_environment() {
+    let house = house().await;
+    let ada = admin(&house);
+    let project = ada.project("sales").await;
+    let raised = Categories::NONE.with(Category::Staging);
+    let token = holder(&house, on("analyst", project).raising(raised)).await;
+    let mut answers = BTreeMap::new();
+    for category in [Category::Staging, Category::Production] {
+        let environment = ada.environment(project, category).await;
+        let job = ada.job(project, environment).await;
+        let run = ada.trigger(job).await.id;
+        let permit: Permit<Write, Runs> = token.permit().await;
+        answers.insert(category, house.store.cancel_run(&permit, run).await);
+    }
+    assert!(answers[&Category::Staging].is_ok());
+    let refused = &answers[&Category::Production];
+    let told = matches!(
+        refused,
+        Err(StoreError::Denied(Denied::NoGrantHere { category: Some(Category::Production), .. }))
+    );
+    assert!(told, "{refused:?}");
+}
+
+/// A run under way, with two steps planned.
+async fn with_steps(house: &House) -> (Owner, RunId, [StepId; 2]) {
+    let ada = admin(house);
+    let of = ada.furnish("sales", Category::Staging).await;
+    let run = ada.trigger(of.job).await.id;
+    claim(&ada).await.unwrap();
+    let names = ["one", "two"].map(str::to_owned);
+    let steps = house.store.plan_steps(&ada.runner().await, run, &names).await.unwrap();
+    let [one, two] = steps.as_slice() else { panic!("{steps:?}") };
+    let (one, two) = (one.id, two.id);
+    (ada, run, [one, two])
+}
+
+#[tokio::test]
+async fn a_step_goes_from_queued_to_running_to_its_end_and_no_other_way() {
+    let house = house().await;
+    let (ada, run, [one, two]) = with_steps(&house).await;
+    let (store, runner) = (&house.store, ada.runner().await);
+    macro_rules! conflict {
+        ($($call:expr),* $(,)?) => {$({
+            let answer = $call.await;
+            assert!(matches!(answer, Err(StoreError::Conflict(_))), "{answer:?}");
+        })*};
+    }
+    conflict!(store.finish_step(&runner, one, Outcome::Success));
+    store.begin_step(&runner, one).await.unwrap();
+    conflict!(store.begin_step(&runner, one));
+    store.finish_step(&runner, one, Outcome::Success).await.unwrap();
+    conflict!(store.finish_step(&runner, one, Outcome::Error), store.begin_step(&runner, one));
+    store.start_run(&runner, run).await.unwrap();
+    conflict!(store.start_run(&runner, run), store.plan_steps(&runner, run, &[]));
+    store.finish_run(&runner, run, Outcome::Error, "").await.unwrap();
+    conflict!(
+        store.begin_step(&runner, two),
+        store.note_checkout(&runner, run, "abc", None),
+        store.finish_run(&runner, run, Outcome::Success, ""),
+    );
+    let steps = store.run_steps(&ada.permit().await, &[run]).await.unwrap();
+    let states: Vec<_> = steps.iter().map(|step| step.state).collect();
+    let at = common::noon();
+    let first = StepState::Finished { outcome: Outcome::Success, started_at: at, finished_at: at };
+    assert_eq!(states, [first, StepState::Skipped]);
+    let nobodys = store.begin_step(&runner, StepId::new(999).unwrap()).await;
+    assert!(matches!(nobodys, Err(StoreError::NotFound)), "{nobodys:?}");
+}
+
+#[tokio::test]
+async fn a_runs_times_are_there_exactly_when_its_states_are() {
+    let house = house().await;
+    let ada = admin(&house);
+    let of = ada.furnish("sales", Category::Staging).await;
+    let after = |seconds| common::noon().plus_seconds(seconds);
+    let run = ada.trigger(of.job).await;
+    assert_eq!(run.state, RunState::Queued);
+    let runner = ada.runner().await;
+    house.clock.set(after(1));
+    house.store.claim_run(&runner).await.unwrap().unwrap();
+    assert_eq!(ada.run(run.id).await.state, RunState::Starting { dequeued_at: after(1) });
+    house.clock.set(after(2));
+    house.store.start_run(&runner, run.id).await.unwrap();
+    let running = RunState::Running { dequeued_at: after(1), started_at: after(2) };
+    assert_eq!(ada.run(run.id).await.state, running);
+    house.store.note_checkout(&runner, run.id, "5f3c", Some("main")).await.unwrap();
+    house.clock.set(after(3));
+    house.store.finish_run(&runner, run.id, Outcome::Success, "fine").await.unwrap();
+    let ended = ada.run(run.id).await;
+    assert_eq!(
+        ended.state,
+        RunState::Finished {
+            outcome: Outcome::Success,
+            dequeued_at: Some(after(1)),
+            started_at: Some(after(2)),
+            finished_at: after(3),
+        }
+    );
+    assert_eq!(
+        (ended.git_sha.as_deref(), ended.git_branch.as_deref()),
+        (Some("5f3c"), Some("main"))
+    );
+    assert_eq!((ended.message.as_str(), ended.updated_at), ("fine", after(3)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_steps_text_is_in_the_order_in_which_it_came() {
+    let house = house().await;
+    let (ada, run, [one, two]) = with_steps(&house).await;
+    let runner = ada.runner().await;
+    let mut expected = String::new();
+    for line in 0..200 {
+        let text = format!("line {line} \u{1b}[31mré\u{1b}[0m\n");
+        house.store.append_log(&runner, one, &text).await.unwrap();
+        house.store.append_log(&runner, two, "x").await.unwrap();
+        expected.push_str(&text);
+    }
+    let logs = house.store.step_logs(&ada.permit().await, &[one, two]).await.unwrap();
+    assert_eq!(logs.get(&one), Some(&expected));
+    assert_eq!(logs.get(&two), Some(&"x".repeat(200)));
+    assert_eq!(house.store.run_steps(&ada.permit().await, &[run]).await.unwrap().len(), 2);
+}
