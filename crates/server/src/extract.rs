@@ -11,6 +11,7 @@ use domain::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, JobId, PersonalTokenId, ProjectId,
     RepositoryId, RunId, ServiceTokenId, StepId, UserId,
     authz::{AccessMarker, Caller, KindMarker, Origin, Permit, authorize},
+    kept::{Id, Noun},
     secret::TokenSecret,
 };
 use serde::de::DeserializeOwned;
@@ -133,6 +134,10 @@ path_ids! {
     ServiceTokenId = "service_token_id",
     StepId = "step_id",
     UserId = "user_id",
+}
+
+impl<N: Noun> PathId for Id<N> {
+    const NAME: &str = N::PARAMETER;
 }
 
 impl<I: PathId> FromRequestParts<App> for At<I> {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sea_orm::{
     ColumnTrait, ConnectOptions, DbBackend, SqliteTransactionMode, Statement, TransactionOptions,
-    sea_query::{ExprTrait as _, LikeExpr, SimpleExpr},
+    sea_query::{ExprTrait as _, Func, LikeExpr, SimpleExpr},
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
@@ -59,9 +59,14 @@ pub(crate) fn write_mode() -> TransactionOptions {
 }
 
 /// Whether the column contains the text, without regard to the case of A to Z.
-pub(crate) fn contains(column: impl ColumnTrait, text: &str) -> SimpleExpr {
+pub(crate) fn contains(value: SimpleExpr, text: &str) -> SimpleExpr {
     let escaped = text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_");
-    column.into_expr().like(LikeExpr::new(format!("%{escaped}%")).escape('\\'))
+    value.like(LikeExpr::new(format!("%{escaped}%")).escape('\\'))
+}
+
+/// What stands under a name in a column of JSON.
+pub(crate) fn in_json(column: impl ColumnTrait, name: &str) -> SimpleExpr {
+    Func::cust("json_extract").arg(column.into_expr()).arg(format!("$.{name}")).into()
 }
 
 /// Folds the log into the database file.

@@ -6,6 +6,7 @@ use domain::{
     authz::{Jobs, Permit, Read, Write},
     environment::Environment,
     job::{Job, JobSpec},
+    kept::Reference,
     list::{ListQuery, Paged, StateFilter},
 };
 use sea_orm::{
@@ -19,7 +20,7 @@ use crate::{
         job::{ActiveModel, Column, Entity, Model},
         run, time,
     },
-    environments,
+    environments, kept,
     list::{Collection, Field, Kind, State},
     rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text, within},
     runs,
@@ -134,8 +135,8 @@ impl Store {
     /// under way goes on. Gives what it was.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::CredentialChanged`],
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::Conflict`] (something names
+    /// it), [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn delete_job(
         &self,
         permit: &Permit<Write, Jobs>,
@@ -145,6 +146,7 @@ impl Store {
         let job = reached(&tx, permit, id).await?;
         let queued = run::Column::JobId.eq(id.get());
         runs::cancel_queued(&mut tx, queued, "the job was deleted").await?;
+        kept::let_go(&mut tx, Reference::Job(id)).await?;
         Entity::update_many()
             .col_expr(Column::State, Expr::value(DELETED))
             .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))

@@ -43,6 +43,7 @@ mod events;
 mod grant_rows;
 mod groups;
 mod jobs;
+mod kept;
 mod keyring;
 mod list;
 mod migrations;

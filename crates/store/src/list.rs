@@ -17,11 +17,11 @@ use sea_orm::{
 use crate::{Store, StoreError, dialect};
 
 /// What can be asked of a collection.
-pub(crate) struct Collection<C: 'static> {
+pub(crate) struct Collection<'a, C> {
     /// The column that ties go by; `id` and `pk` on the wire.
     pub id: C,
     /// The other fields that can be filtered and ordered by.
-    pub fields: &'static [Field<C>],
+    pub fields: &'a [Field<C>],
     /// Which rows are active.
     pub state: State,
 }
@@ -47,6 +47,8 @@ pub(crate) enum Kind {
     Time,
     /// `true` or `false`, `1` or `0`.
     Bool,
+    /// Stands in the column's JSON under the field's name, and reads like this.
+    InSpec(&'static Kind),
 }
 
 /// Which rows of a collection are active; the others are deleted.
@@ -71,7 +73,7 @@ impl Store {
     pub(crate) async fn page<E>(
         &self,
         rows: Select<E>,
-        collection: &Collection<E::Column>,
+        collection: &Collection<'_, E::Column>,
         query: &ListQuery,
     ) -> Result<Paged<E::Model>, StoreError>
     where
@@ -91,7 +93,7 @@ impl Store {
     }
 }
 
-impl<C: ColumnTrait> Collection<C> {
+impl<C: ColumnTrait> Collection<'_, C> {
     /// The condition of state and filters together; filters on unknown fields say nothing.
     pub(crate) fn condition(&self, query: &ListQuery) -> Result<Condition, StoreError> {
         let mut all = Condition::all();
@@ -113,7 +115,7 @@ impl<C: ColumnTrait> Collection<C> {
         let Some(order) = &query.order else { return Ok(rows.order_by_asc(self.id)) };
         let field = self.field(&order.field).ok_or_else(|| self.unknown_order())?;
         let direction = if order.descending { Order::Desc } else { Order::Asc };
-        Ok(rows.order_by(field.column, direction.clone()).order_by(self.id, direction))
+        Ok(rows.order_by(field.expr(), direction.clone()).order_by(self.id, direction))
     }
 
     fn field(&self, name: &str) -> Option<Field<C>> {
@@ -143,37 +145,49 @@ impl State {
 }
 
 impl<C: ColumnTrait> Field<C> {
+    /// What its values are compared by.
+    fn expr(&self) -> SimpleExpr {
+        match self.kind {
+            Kind::InSpec(_) => dialect::in_json(self.column, self.name),
+            Kind::Int | Kind::Text | Kind::Time | Kind::Bool => self.column.into_expr(),
+        }
+    }
+
+    fn reads(&self) -> Kind {
+        if let Kind::InSpec(kind) = self.kind { *kind } else { self.kind }
+    }
+
     fn condition(&self, filter: &Filter) -> Result<SimpleExpr, StoreError> {
         match &filter.test {
-            Test::Is(value) => Ok(self.column.eq(self.value(value)?)),
+            Test::Is(value) => Ok(self.expr().eq(self.value(value)?)),
             Test::In(values) if values.len() > MAX_VALUES => {
                 Err(self.invalid(format!("takes at most {MAX_VALUES} values")))
             }
             Test::In(values) => {
                 let values: Vec<Value> =
                     values.iter().map(|value| self.value(value)).collect::<Result<_, _>>()?;
-                Ok(self.column.is_in(values))
+                Ok(self.expr().is_in(values))
             }
-            Test::Between(from, to) if self.kind == Kind::Time => {
-                Ok(self.column.between(from.micros(), to.micros()))
+            Test::Between(from, to) if self.reads() == Kind::Time => {
+                Ok(self.expr().between(from.micros(), to.micros()))
             }
             Test::Between(..) => Err(self.invalid("is not a time, and has no range".to_owned())),
-            Test::Contains(text) if self.kind == Kind::Text => {
-                Ok(dialect::contains(self.column, text))
+            Test::Contains(text) if self.reads() == Kind::Text => {
+                Ok(dialect::contains(self.expr(), text))
             }
             Test::Contains(_) => Err(self.invalid("is not a text, and contains none".to_owned())),
-            Test::Above(_) if self.kind == Kind::Bool => {
+            Test::Above(_) if self.reads() == Kind::Bool => {
                 Err(self.invalid("is yes or no, and has no order".to_owned()))
             }
-            Test::Above(value) => Ok(self.column.gt(self.value(value)?)),
+            Test::Above(value) => Ok(self.expr().gt(self.value(value)?)),
         }
     }
 
     /// Reads a value by the field's kind.
     fn value(&self, text: &str) -> Result<Value, StoreError> {
         let must_be = |what: &str| self.invalid(format!("must be {what}, not `{}`", short(text)));
-        match self.kind {
-            Kind::Int => match text.trim().parse::<i64>() {
+        match self.reads() {
+            Kind::Int | Kind::InSpec(_) => match text.trim().parse::<i64>() {
                 Ok(number) => Ok(number.into()),
                 Err(_) => Err(must_be("a whole number")),
             },

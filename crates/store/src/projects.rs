@@ -21,7 +21,7 @@ use crate::{
         project::{ActiveModel, Column, Entity, Model},
         repository, run, time, warehouse_credential,
     },
-    grant_rows, jobs,
+    grant_rows, jobs, kept,
     list::{Collection, Field, Kind, State},
     repositories,
     rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text, within},
@@ -150,6 +150,7 @@ impl Store {
         let queued = run::Column::ProjectId.eq(id.get());
         runs::cancel_queued(&mut tx, queued, "the project was deleted").await?;
         delete_contents(&tx, id).await?;
+        kept::forget_project(&tx, id).await?;
         grant_rows::forget_project(&mut tx, id).await?;
         let before = Some(said(&project.spec));
         tx.record("project.deleted", format!("project:{id}"), Some(id), before, None).await?;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::{
-    Store, StoreError, audit,
+    Keyring, Store, StoreError, audit,
     entities::{account, event, membership, personal_token, service_token},
 };
 
@@ -82,6 +82,11 @@ impl Tx {
     /// The account that is written in.
     pub(crate) fn account(&self) -> AccountId {
         self.account
+    }
+
+    /// What secrets are sealed with.
+    pub(crate) fn keyring(&self) -> &Keyring {
+        self.store.keyring()
     }
 
     /// When it began: the time of every row that it writes.

@@ -108,6 +108,34 @@ CREATE INDEX "jobs_account_id_project_id_state_id" ON "jobs" ("account_id",
   "project_id",
   "state",
   "id");
+CREATE TABLE "kept" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "account_id" integer NOT NULL,
+  "project_id" integer NULL,
+  "word" text NOT NULL,
+  "unique" text NULL,
+  "spec" text NOT NULL,
+  "secret" blob NULL,
+  "state" integer NOT NULL,
+  "created_at" integer NOT NULL,
+  "updated_at" integer NOT NULL,
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
+  FOREIGN KEY ("project_id") REFERENCES "projects" ("id") );
+CREATE INDEX "kept_account_id_word_state_id" ON "kept" ("account_id",
+  "word",
+  "state",
+  "id");
+CREATE INDEX "kept_project_id_word_state_id" ON "kept" ("project_id",
+  "word",
+  "state",
+  "id");
+CREATE TABLE "kept_references" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "kept_id" integer NOT NULL,
+  "word" text NOT NULL,
+  "named_id" integer NOT NULL,
+  FOREIGN KEY ("kept_id") REFERENCES "kept" ("id") );
+CREATE INDEX "kept_references_kept_id" ON "kept_references" ("kept_id");
+CREATE INDEX "kept_references_word_named_id" ON "kept_references" ("word",
+  "named_id");
 CREATE TABLE "memberships" ( "account_id" integer NOT NULL,
   "user_id" integer NOT NULL,
   "license" text NOT NULL,

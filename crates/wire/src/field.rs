@@ -49,6 +49,11 @@ pub(crate) const fn deletes(state: &Patch<i64>) -> bool {
     matches!(state, Patch::Value(2))
 }
 
+/// The field `state` of an answer.
+pub(crate) const fn state_of(deleted: bool) -> u8 {
+    if deleted { 2 } else { 1 }
+}
+
 /// The field `state` of a body that does not delete.
 pub(crate) fn state(bad: &mut Collector, given: &Patch<i64>) {
     if !matches!(given, Patch::Absent | Patch::Null | Patch::Value(1)) {

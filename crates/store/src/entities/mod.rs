@@ -12,6 +12,8 @@ pub(crate) mod group;
 pub(crate) mod group_member;
 pub(crate) mod group_permission;
 pub(crate) mod job;
+pub(crate) mod kept;
+pub(crate) mod kept_reference;
 pub(crate) mod membership;
 pub(crate) mod personal_token;
 pub(crate) mod project;

@@ -6,6 +6,7 @@
 
 mod m0001_core;
 mod m0002_nouns;
+mod m0003_kept;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -21,7 +22,11 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_core::Migration), Box::new(m0002_nouns::Migration)]
+        vec![
+            Box::new(m0001_core::Migration),
+            Box::new(m0002_nouns::Migration),
+            Box::new(m0003_kept::Migration),
+        ]
     }
 }
 

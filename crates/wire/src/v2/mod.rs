@@ -6,6 +6,7 @@ mod duration;
 mod environment;
 mod job;
 mod job_body;
+mod notification;
 mod run;
 mod schedule;
 mod step;
@@ -23,6 +24,7 @@ pub use job_body::{
     JobBody, JobCompletionConditionBody, JobCompletionTriggerBody, JobExecutionBody,
     JobSettingsBody, JobTriggersBody,
 };
+pub use notification::{Notification, NotificationBody};
 pub use run::{DeprecationWarnings, Run, RunAudit, RunAuditActor, RunAuditEvent};
 pub use schedule::{
     JobSchedule, JobScheduleBody, JobScheduleDate, JobScheduleDateBody, JobScheduleTime,

@@ -4,6 +4,7 @@ mod check;
 mod connection;
 mod credential;
 mod environment;
+mod extended_attributes;
 mod personal_token;
 mod project;
 mod repository;
@@ -16,6 +17,7 @@ pub use connection::{
 };
 pub use credential::{Credential, CredentialBody, CredentialDetails, SecretText};
 pub use environment::{Environment, EnvironmentBody, environment_query};
+pub use extended_attributes::{ExtendedAttributes, ExtendedAttributesBody};
 pub use personal_token::{NewPersonalToken, PersonalToken, PersonalTokenWithSecret};
 pub use project::{Project, ProjectBody};
 pub use repository::{Repository, RepositoryBody};
