@@ -48,6 +48,8 @@ pub(crate) enum Command {
     /// The audit log
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Make a local authority and a certificate, to try TLS with
+    DevCert(DevCertArgs),
     /// Print the OpenAPI document of what is served
     Openapi,
     /// Bring a data folder's database up to date
@@ -109,6 +111,12 @@ pub(crate) struct ServeArgs {
     /// What links begin with [default: the address]
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Serve TLS with this certificate, PEM; read anew when the file changes
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<String>,
+    /// The certificate's private key, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<String>,
     /// The dbt program [default: dbt]
     #[arg(long, value_name = "PATH")]
     pub(crate) dbt: Option<String>,
@@ -344,6 +352,26 @@ pub(crate) struct AuditVerifyArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `dev-cert`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes ca.pem (let clients trust it), ca-key.pem, cert.pem and key.pem. A second call on the same
+folder keeps the authority and makes a new certificate, which a running server takes up by itself.
+The authority is for this machine's tests: whoever holds ca-key.pem can pose as any server to a
+client that trusts ca.pem.
+Example:
+  narrowgate dev-cert --out tls --name metadata.localhost
+  narrowgate serve --data-dir data --tls-cert tls/cert.pem --tls-key tls/key.pem
+  SSL_CERT_FILE=tls/ca.pem NARROWGATE_URL=https://localhost:8580 narrowgate token list")]
+pub(crate) struct DevCertArgs {
+    /// The folder to write to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// A host name or address besides `localhost`, `127.0.0.1` and `::1`; may be repeated
+    #[arg(long = "name", value_name = "HOST")]
+    pub(crate) names: Vec<String>,
 }
 
 fn name(text: &str) -> Result<Name, domain::InvalidName> {

@@ -10,6 +10,7 @@ use figment::{
     providers::{Env, Format as _, Serialized, Toml},
 };
 use serde::{Deserialize, Serialize};
+use server::TlsFiles;
 
 use crate::{args::ServeArgs, error::CliError};
 
@@ -25,6 +26,10 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// What links begin with; the address unless given.
     pub(crate) public_url: Option<String>,
+    /// The certificate that TLS is served with; plain HTTP unless given.
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key.
+    pub(crate) tls_key: Option<PathBuf>,
     /// The dbt program.
     pub(crate) dbt: PathBuf,
     /// How many runs are executed at once, 1 or more.
@@ -37,11 +42,13 @@ pub(crate) struct Config {
     pub(crate) allow_plain_http: bool,
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 11] = [
     "data_dir",
     "keyring",
     "listen",
     "public_url",
+    "tls_cert",
+    "tls_key",
     "dbt",
     "workers",
     "log",
@@ -60,6 +67,10 @@ struct Given<'a> {
     listen: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     public_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_cert: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dbt: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +94,8 @@ impl Config {
             keyring: args.keyring.as_deref(),
             listen: args.listen.as_deref(),
             public_url: args.public_url.as_deref(),
+            tls_cert: args.tls_cert.as_deref(),
+            tls_key: args.tls_key.as_deref(),
             dbt: args.dbt.as_deref(),
             workers: args.workers,
             log: args.log.as_deref(),
@@ -119,15 +132,27 @@ impl Config {
         if self.workers == 0 {
             return Err(CliError::Other("`workers` must be 1 or more".to_owned()));
         }
-        if !self.listen.ip().is_loopback() && !self.allow_plain_http {
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            let reason = "`tls_cert` and `tls_key` go together: give both, or neither";
+            return Err(CliError::Other(reason.to_owned()));
+        }
+        let plain = self.tls_cert.is_none();
+        if plain && !self.listen.ip().is_loopback() && !self.allow_plain_http {
             let reason = format!(
                 "`listen` is {}: plain HTTP leaves this machine, where tokens can be read on the \
-                 way; put a TLS front before 127.0.0.1, or say --allow-plain-http",
+                 way; give --tls-cert and --tls-key, put a TLS front before 127.0.0.1, or say \
+                 --allow-plain-http",
                 self.listen
             );
             return Err(CliError::Other(reason));
         }
         Ok(self)
+    }
+
+    /// What TLS is served with.
+    pub(crate) fn tls(&self) -> Option<TlsFiles> {
+        let (certificate, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;
+        Some(TlsFiles { certificate, key })
     }
 
     /// The keyring's file.

@@ -1,6 +1,7 @@
 //! The real program, as a user or a script meets it.
 
 mod program;
+mod tls;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

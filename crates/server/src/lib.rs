@@ -19,8 +19,10 @@ mod public;
 mod request_id;
 mod routes;
 mod serve;
+mod tls;
 
 pub use openapi::openapi;
 pub use operations::{Operation, documented_operations};
 pub use routes::{ServedRoute, public_routes, router, served_routes};
 pub use serve::{Server, ServerConfig, ServerError};
+pub use tls::{TlsError, TlsFiles};

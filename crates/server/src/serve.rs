@@ -3,12 +3,16 @@
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{ServiceExt, extract::Request};
+use axum_server::{Handle, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
 use store::Store;
-use tokio::{net::TcpListener, time::MissedTickBehavior};
+use tokio::{net::TcpListener, task::JoinSet, time::MissedTickBehavior};
 use tower::Layer as _;
 use tower_http::normalize_path::NormalizePathLayer;
 
-use crate::router;
+use crate::{
+    router,
+    tls::{Tls, TlsError, TlsFiles, hsts},
+};
 
 /// How often last-used times are written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
@@ -22,6 +26,8 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// What links begin with; the address itself unless given.
     pub public_url: Option<String>,
+    /// What TLS is served with; plain HTTP unless given.
+    pub tls: Option<TlsFiles>,
 }
 
 /// Why the server does not run.
@@ -35,6 +41,9 @@ pub enum ServerError {
         /// Why not.
         reason: std::io::Error,
     },
+    /// TLS cannot be served.
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
     /// It stopped by a failure.
     #[error("the server stopped: {0}")]
     Stopped(std::io::Error),
@@ -46,25 +55,38 @@ pub struct Server {
     address: SocketAddr,
     public_url: String,
     store: Store,
+    tls: Option<Tls>,
 }
 
 impl Server {
     /// Binds the address; requests wait until [`Server::run`].
     ///
     /// # Errors
-    /// [`ServerError::Listen`] if the address is taken or not this machine's.
+    /// [`ServerError::Listen`] if the address is taken or not this machine's;
+    /// [`ServerError::Tls`] if the certificate cannot be used.
     pub async fn bind(store: Store, config: ServerConfig) -> Result<Self, ServerError> {
+        let tls = match config.tls {
+            Some(files) => Some(Tls::load(files).await?),
+            None => None,
+        };
         let listen = |reason| ServerError::Listen { address: config.listen, reason };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let public_url = config.public_url.unwrap_or_else(|| format!("http://{address}"));
-        Ok(Self { listener, address, public_url, store })
+        let own_url = origin(tls.is_some(), address);
+        let public_url = config.public_url.unwrap_or(own_url);
+        Ok(Self { listener, address, public_url, store, tls })
     }
 
     /// The address that it listens on.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens, as a URL: `https://127.0.0.1:8580`.
+    #[must_use]
+    pub fn local_url(&self) -> String {
+        origin(self.tls.is_some(), self.address)
     }
 
     /// What links begin with.
@@ -81,32 +103,47 @@ impl Server {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServerError> {
-        let (told, mut tell) = tokio::sync::watch::channel(false);
-        let router = router(self.store.clone(), &self.public_url);
+        let mut router = router(self.store.clone(), &self.public_url);
+        if self.tls.is_some() {
+            router = router.layer(hsts());
+        }
         // Every path answers with a slash at its end and without, and never by a redirect, which
         // would turn a client's POST into a GET (contract, section 1).
         let service = NormalizePathLayer::trim_trailing_slash().layer(router);
         let service =
             ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
-        let flush = tokio::spawn(flush_last_used(self.store.clone()));
-        let serving = axum::serve(self.listener, service).with_graceful_shutdown(async move {
+        let handle = Handle::new();
+        let listener = self.listener.into_std().map_err(ServerError::Stopped)?;
+        let serving = axum_server::from_tcp(listener)
+            .map_err(ServerError::Stopped)?
+            .http1_only()
+            .handle(handle.clone())
+            .acceptor(NoDelayAcceptor::new());
+        let mut beside = JoinSet::new();
+        beside.spawn(flush_last_used(self.store.clone()));
+        beside.spawn(async move {
             shutdown.await;
-            let _ = told.send(true);
+            handle.graceful_shutdown(Some(GRACE));
         });
-        let late = async {
-            let _ = tell.wait_for(|told| *told).await;
-            tokio::time::sleep(GRACE).await;
+        let ended = match self.tls {
+            Some(tls) => {
+                let acceptor = RustlsAcceptor::new(tls.config());
+                beside.spawn(tls.follow());
+                serving.map(|plain| acceptor.acceptor(plain)).serve(service).await
+            }
+            None => serving.serve(service).await,
         };
-        let ended = tokio::select! {
-            ended = serving.into_future() => ended,
-            () = late => Ok(()),
-        };
-        flush.abort();
+        beside.shutdown().await;
         if let Err(error) = self.store.flush_last_used().await {
             tracing::warn!(%error, "last-used times were not written down");
         }
         ended.map_err(ServerError::Stopped)
     }
+}
+
+fn origin(tls: bool, address: SocketAddr) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 async fn flush_last_used(store: Store) {

@@ -41,7 +41,7 @@ impl TestApp {
         let keyring = Keyring::load_or_create(&dir.keyring()).expect("a keyring can be made");
         let store = Store::open(&dir, keyring, clock.clone()).await.expect("the store opens");
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = ServerConfig { listen, public_url: None };
+        let config = ServerConfig { listen, public_url: None, tls: None };
         let server = Server::bind(store.clone(), config).await.expect("a port is free");
         let url = server.public_url().to_owned();
         let (stop, stopped) = oneshot::channel();

@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod demo;
+mod dev_cert;
 mod grants;
 mod init;
 mod run;
@@ -29,6 +30,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Check(args) => check::run(args).await,
         Command::Run(command) => run::run(command).await,
         Command::Audit(command) => audit::run(command).await,
+        Command::DevCert(args) => dev_cert::run(&args),
         Command::Openapi => {
             output::json(&server::openapi())?;
             Ok(ExitCode::SUCCESS)

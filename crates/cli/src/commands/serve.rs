@@ -24,10 +24,14 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
     }
     let store = open_with(&dir, &config.keyring(), clock).await?;
     store.lock_for_serving()?;
-    let listen = ServerConfig { listen: config.listen, public_url: config.public_url.clone() };
+    let listen = ServerConfig {
+        listen: config.listen,
+        public_url: config.public_url.clone(),
+        tls: config.tls(),
+    };
     let server = Server::bind(store.clone(), listen).await?;
     let runner = start_runner(&store, &config).await?;
-    output::line(format!("listening on http://{}", server.local_addr()));
+    output::line(format!("listening on {}", server.local_url()));
     let ended = server.run(asked_to_stop()?).await;
     if let Some(runner) = runner {
         runner.stop().await;

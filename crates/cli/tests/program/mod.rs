@@ -118,11 +118,18 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(folder: &Folder) -> Self {
-        let mut child = folder
-            .command(&["serve", "--no-runner", "--listen", "127.0.0.1:0", "--log", "error"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::start_with(folder, &["--log", "error"])
+    }
+
+    /// With further options.
+    pub(crate) fn start_with(folder: &Folder, options: &[&str]) -> Self {
+        let mut command = folder.command(&["serve", "--no-runner", "--listen", "127.0.0.1:0"]);
+        Self::started(command.args(options))
+    }
+
+    /// By this command, once it says where it listens.
+    pub(crate) fn started(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
@@ -131,9 +138,20 @@ impl Server {
 
     /// A client command with an account's token, in the environment.
     pub(crate) fn client(&self, account: &Value, arguments: &[&str]) -> Said {
+        self.client_with(account, arguments, &[])
+    }
+
+    /// With further environment.
+    pub(crate) fn client_with(
+        &self,
+        account: &Value,
+        arguments: &[&str],
+        environment: &[(&str, &std::path::Path)],
+    ) -> Said {
         Said::of(
             clean()
                 .args(arguments)
+                .envs(environment.iter().copied())
                 .env("NARROWGATE_URL", &self.url)
                 .env("NARROWGATE_ACCOUNT", account["account_id"].to_string())
                 .env("NARROWGATE_TOKEN", account["personal_token"].as_str().unwrap()),
