@@ -1,5 +1,8 @@
 //! Jobs: what is to be run, where and when.
 
+use std::str::FromStr as _;
+
+use croner::Cron;
 use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, EnvironmentId, JobId, Name, ProjectId, Timestamp};
@@ -166,6 +169,15 @@ impl Schedule {
             ScheduleDate::DaysOfWeek(days) => format!("0 {hours} * * {}", list(days)),
             ScheduleDate::CustomCron(cron) | ScheduleDate::IntervalCron(cron) => cron.clone(),
         }
+    }
+}
+
+impl Schedule {
+    /// The first time after `time` that the schedule names (UTC); `None` if there is none.
+    #[must_use]
+    pub fn next_after(&self, time: Timestamp) -> Option<Timestamp> {
+        let cron = Cron::from_str(&self.cron()).ok()?;
+        cron.find_next_occurrence(&time.as_datetime(), false).ok().map(Timestamp::from)
     }
 }
 

@@ -6,7 +6,7 @@ use domain::authz::{Caller, Origin, Permit, Read, Runs, SystemTask, Write, autho
 use store::{ClaimedRun, DataDir, Store};
 use tokio::{
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -50,11 +50,18 @@ pub(crate) async fn permits(store: &Store) -> Result<Vec<Permits>, RunnerError> 
 /// Claims and executes runs until it is told to stop, then waits for those under way.
 pub(crate) async fn claim(workshop: Arc<Workshop>) {
     let mut runs = JoinSet::new();
+    let mut looked = Instant::now() - ROUND;
     let mut breath = interval(BREATH);
     breath.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !workshop.stop.is_cancelled() {
         breath.tick().await;
         let appended = workshop.store.event_appended();
+        if looked.elapsed() >= ROUND {
+            looked = Instant::now();
+            if let Err(error) = trigger_due(&workshop).await {
+                tracing::warn!(%error, "scheduled jobs wait for the next look");
+            }
+        }
         if let Err(error) = fill(&workshop, &mut runs).await {
             tracing::warn!(%error, "no run can be claimed now");
         }
@@ -66,6 +73,16 @@ pub(crate) async fn claim(workshop: Arc<Workshop>) {
         }
     }
     while runs.join_next().await.is_some() {}
+}
+
+/// Queues the runs of scheduled jobs whose time has come, in every account.
+async fn trigger_due(workshop: &Workshop) -> Result<(), RunnerError> {
+    for permits in permits(&workshop.store).await? {
+        for run in workshop.store.trigger_due(&permits.write).await? {
+            tracing::info!(run = %run.id, job = %run.job, cause = run.trigger.cause, "scheduled");
+        }
+    }
+    Ok(())
 }
 
 /// Claims one run of each account in turn, until all slots are taken or nothing is queued.

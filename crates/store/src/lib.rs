@@ -52,6 +52,7 @@ mod projects;
 mod repositories;
 mod rows;
 mod runs;
+mod schedules;
 mod seal;
 mod service_tokens;
 mod tx;

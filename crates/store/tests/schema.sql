@@ -91,6 +91,10 @@ CREATE TABLE "groups" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "created_at" integer NOT NULL,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
 CREATE INDEX "groups_account" ON "groups" ("account_id");
+CREATE TABLE "job_schedules" ( "job_id" integer NOT NULL PRIMARY KEY,
+  "planned_for" integer NOT NULL,
+  "due_at" integer NULL,
+  FOREIGN KEY ("job_id") REFERENCES "jobs" ("id") );
 CREATE TABLE "jobs" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "project_id" integer NOT NULL,

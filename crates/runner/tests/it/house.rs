@@ -48,11 +48,16 @@ pub(crate) struct Place {
 
 impl House {
     pub(crate) async fn new() -> Self {
+        Self::by(Clock::System).await
+    }
+
+    /// A house that goes by this clock.
+    pub(crate) async fn by(clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dir = DataDir::new(folder.path().join("data"));
         fs::create_dir(dir.path()).unwrap();
         let keyring = Keyring::load_or_create(&dir.keyring()).unwrap();
-        let store = Store::open(&dir, keyring, Clock::System).await.unwrap();
+        let store = Store::open(&dir, keyring, clock).await.unwrap();
         let secret = TokenSecret::mint(TokenKind::Personal, &mut UnwrapErr(SysRng));
         let new = NewAccount {
             name: Name::parse("Acme").unwrap(),

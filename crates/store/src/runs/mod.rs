@@ -31,7 +31,7 @@ use crate::{
 };
 
 pub use claim::ClaimedRun;
-pub(crate) use queue::cancel_queued;
+pub(crate) use queue::{cancel_queued, enqueue};
 
 /// A job's newest runs.
 #[derive(Debug, Clone)]

@@ -3,7 +3,9 @@
 use domain::{
     JobId, RunId,
     authz::{Permit, Runs, Write},
+    environment::Environment,
     event::Event,
+    job::Job,
     run::{Outcome, Run, RunState, RunStatus, Trigger},
 };
 use sea_orm::{
@@ -42,30 +44,7 @@ impl Store {
         let environment = environments::find(tx.db(), tx.account(), job.spec.environment).await?;
         permit.within_environment(job.spec.project, environment.spec.category)?;
         let trigger = Trigger { by: permit.author(), ..trigger };
-        let version = trigger.dbt_version_override.as_ref().or(job.spec.dbt_version.as_ref());
-        let version = version.unwrap_or(&environment.spec.dbt_version);
-        let now = tx.now().micros();
-        let row = ActiveModel {
-            account_id: Set(tx.account().get()),
-            project_id: Set(job.spec.project.get()),
-            environment_id: Set(environment.id.get()),
-            job_id: Set(job.id.get()),
-            status: Set(RunStatus::QUEUED.code().into()),
-            dbt_version: Set(version.clone()),
-            for_pull_request: Set(trigger.is_for_pull_request()),
-            cancel_requested: Set(false),
-            trigger: Set(to_text(&trigger)?),
-            message: Set(String::new()),
-            created_at: Set(now),
-            updated_at: Set(now),
-            ..Default::default()
-        };
-        let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
-        let run = row.into_domain()?;
-        let after = json!({ "job_id": run.job, "trigger": run.trigger });
-        let object = format!("run:{}", run.id);
-        tx.record("run.triggered", object, Some(run.project), None, Some(after)).await?;
-        tx.event(Event::RunQueued { id: run.id, job: run.job }).await?;
+        let run = enqueue(&mut tx, &job, &environment, trigger).await?;
         tx.commit().await?;
         Ok(run)
     }
@@ -103,6 +82,40 @@ impl Store {
         tx.commit().await?;
         Ok(run)
     }
+}
+
+/// Puts a run of the job into the queue, with its record and its event.
+pub(crate) async fn enqueue(
+    tx: &mut Tx,
+    job: &Job,
+    environment: &Environment,
+    trigger: Trigger,
+) -> Result<Run, StoreError> {
+    let version = trigger.dbt_version_override.as_ref().or(job.spec.dbt_version.as_ref());
+    let version = version.unwrap_or(&environment.spec.dbt_version);
+    let now = tx.now().micros();
+    let row = ActiveModel {
+        account_id: Set(tx.account().get()),
+        project_id: Set(job.spec.project.get()),
+        environment_id: Set(environment.id.get()),
+        job_id: Set(job.id.get()),
+        status: Set(RunStatus::QUEUED.code().into()),
+        dbt_version: Set(version.clone()),
+        for_pull_request: Set(trigger.is_for_pull_request()),
+        cancel_requested: Set(false),
+        trigger: Set(to_text(&trigger)?),
+        message: Set(String::new()),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
+    let run = row.into_domain()?;
+    let after = json!({ "job_id": run.job, "trigger": run.trigger });
+    let object = format!("run:{}", run.id);
+    tx.record("run.triggered", object, Some(run.project), None, Some(after)).await?;
+    tx.event(Event::RunQueued { id: run.id, job: run.job }).await?;
+    Ok(run)
 }
 
 /// Cancels the account's queued runs that meet the condition: what they would run goes away in

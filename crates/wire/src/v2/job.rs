@@ -7,11 +7,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{
-    Account, Environment, JobSchedule, Run,
-    duration::humanized,
-    schedule::{in_words, next_run},
-};
+use super::{Account, Environment, JobSchedule, Run, duration::humanized, schedule::in_words};
 use crate::v3::Project;
 
 /// A job definition.
@@ -135,7 +131,7 @@ impl Job {
     #[must_use]
     pub fn new(job: &DomainJob, now: Timestamp) -> Self {
         let (spec, echoed) = (&job.spec, &job.spec.echoed);
-        let next = spec.triggers.schedule.then(|| next_run(&spec.schedule, now)).flatten();
+        let next = spec.triggers.schedule.then(|| spec.schedule.next_after(now)).flatten();
         Self {
             id: job.id.get(),
             account_id: job.account.get(),

@@ -72,12 +72,6 @@ pub(super) fn in_words(schedule: &Schedule) -> String {
     Cron::from_str(&cron).map_or(cron, |parsed| parsed.describe())
 }
 
-/// The first time after `now` that the schedule names.
-pub(super) fn next_run(schedule: &Schedule, now: Timestamp) -> Option<Timestamp> {
-    let cron = Cron::from_str(&schedule.cron()).ok()?;
-    cron.find_next_occurrence(&now.as_datetime(), false).ok().map(Timestamp::from)
-}
-
 /// A schedule in a body. `cron` counts where `date` does not say it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -279,7 +273,7 @@ mod tests {
     #[test]
     fn the_next_run_is_the_first_time_after_now() {
         let now = Timestamp::parse("2026-11-23T12:00:00Z").unwrap();
-        let next = |json: &str| next_run(&read(json).unwrap(), now).unwrap().to_string();
+        let next = |json: &str| read(json).unwrap().next_after(now).unwrap().to_string();
         assert_eq!(next("{}"), "2026-11-23T13:00:00.000000+00:00");
         assert_eq!(next(r#"{"cron":"0 0 29 2 *"}"#), "2028-02-29T00:00:00.000000+00:00");
         for interval in 1..=24 {
