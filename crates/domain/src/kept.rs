@@ -42,6 +42,12 @@ pub trait Noun:
         None
     }
 
+    /// Whether it is deleted along with something that it names.
+    fn goes_with(&self, gone: Reference) -> bool {
+        let _ = gone;
+        false
+    }
+
     /// What is left of it when something that it names is deleted; of `None`, which is what goes
     /// without saying, it stands in the way of that.
     fn without(self, gone: Reference) -> Option<Self> {

@@ -33,6 +33,7 @@ pub mod audit;
 pub mod authz;
 pub mod connection;
 pub mod environment;
+pub mod environment_variable;
 pub mod event;
 pub mod extended_attributes;
 mod id;

@@ -10,9 +10,7 @@ use tokio::process::Command;
 
 use crate::{
     RunnerError,
-    folder::RunFolder,
     profile::{self, Profile},
-    surroundings::{self, Marks},
 };
 
 /// Asks a `dbt` program for its version, such as `1.11.2`.
@@ -47,21 +45,17 @@ fn version(text: &str) -> Option<String> {
     version.starts_with(|c: char| c.is_ascii_digit()).then(|| version.to_owned())
 }
 
-/// A dbt command of a run, in its project's folder.
-pub(crate) fn command(
-    program: &Path,
+/// Makes a dbt command of a run one with these arguments, in its project's folder.
+pub(crate) fn invocation(
+    command: &mut Command,
     arguments: &[String],
     project: &Path,
-    marks: Marks<'_>,
-    folder: &RunFolder,
     profile: &Profile,
-) -> Command {
-    let mut command = surroundings::dbt(program, marks, folder);
+) {
     command.args(arguments).current_dir(project).env("DBT_PROFILE", profile::NAME);
     if let Some(password) = &profile.password {
         command.env(profile::PASSWORD, password.reveal());
     }
-    command
 }
 
 /// What dbt's end means; `Ok` if it did what it was asked to.

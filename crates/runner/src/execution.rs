@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use domain::{
     RunId,
     run::{Outcome, RunStep},
+    warehouse_credential::WarehouseSecret,
 };
 use store::{ClaimedRun, DataDir, Store, StoreError};
 use tokio::time::sleep;
@@ -21,7 +22,7 @@ use crate::{
     plan::{self, PlannedStep, Work},
     process,
     profile::{self, Profile},
-    surroundings::Marks,
+    surroundings::{self, Marks},
     worker::{Permits, Workshop},
 };
 
@@ -139,7 +140,7 @@ impl Execution {
     ) -> Result<(), Halt> {
         let (store, permit) = (self.store().clone(), self.permits.write.clone());
         store.begin_step(&permit, row.id).await?;
-        let secrets = Secrets::of(self.claimed.secret.as_ref());
+        let secrets = secrets(&self.claimed);
         let mut log = StepLog::new(store.clone(), permit.clone(), row.id, secrets);
         let done = self.work(&step.work, row.index, &mut log, interrupts).await;
         let outcome = match &done {
@@ -250,7 +251,8 @@ impl Execution {
         let target = checkout.project.join("target");
         let before = Target::look(target.clone()).await;
         let (dbt, folder, marks) = (&self.workshop.config.dbt, &self.folder, self.marks());
-        let command = dbt::command(dbt, arguments, &checkout.project, marks, folder, profile);
+        let mut command = surroundings::dbt(dbt, marks, folder, &self.claimed.variables);
+        dbt::invocation(&mut command, arguments, &checkout.project, profile);
         let ended = process::run(command, log, interrupts).await;
         let place = (self.store(), &self.permits, self.claimed.run.id);
         Target::look(target).await.keep(&before, place, index, log).await?;
@@ -264,6 +266,13 @@ impl Execution {
     fn marks(&self) -> Marks<'_> {
         Marks { run: self.claimed.run.id, data_dir: self.workshop.data_dir.path() }
     }
+}
+
+/// What no log may show.
+fn secrets(claimed: &ClaimedRun) -> Secrets {
+    let login = claimed.secret.iter().map(WarehouseSecret::reveal);
+    let variables = claimed.variables.iter().filter(|(name, _)| name.is_secret());
+    Secrets::of(login.chain(variables.map(|(_, value)| value.reveal())))
 }
 
 impl PlannedStep {

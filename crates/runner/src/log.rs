@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use domain::{
     StepId,
     authz::{Permit, Runs, Write},
-    warehouse_credential::WarehouseSecret,
+    kept::Hidden,
 };
 use store::{Store, StoreError};
 
@@ -18,22 +18,17 @@ const HIDDEN: &str = "*****";
 
 /// The texts that must not be read in a log.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Secrets(Vec<WarehouseSecret>);
+pub(crate) struct Secrets(Vec<Hidden>);
 
 impl Secrets {
-    /// A secret, in each form in which a program may print it: as it is, line by line if it has
-    /// several, and escaped as in JSON.
-    pub(crate) fn of(secret: Option<&WarehouseSecret>) -> Self {
-        let Some(secret) = secret else { return Self::default() };
-        let text = secret.reveal();
-        let escaped = serde_json::Value::from(text).to_string();
-        let mut forms: Vec<&str> = text.lines().collect();
-        forms.push(escaped.trim_matches('"'));
-        forms.retain(|form| !form.trim().is_empty());
+    /// Secrets, each in every form in which a program may print it: as it is, line by line if it
+    /// has several, and escaped as in JSON.
+    pub(crate) fn of<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut forms: Vec<Hidden> = secrets.into_iter().flat_map(forms_of).collect();
         // The longest first: one form may hold another.
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        forms.sort_by(|a, b| (b.reveal().len(), b.reveal()).cmp(&(a.reveal().len(), a.reveal())));
         forms.dedup();
-        Self(forms.into_iter().map(|form| WarehouseSecret::new(form.to_owned())).collect())
+        Self(forms)
     }
 
     fn hide(&self, text: &str) -> String {
@@ -50,6 +45,13 @@ impl Secrets {
     fn longest(&self) -> usize {
         self.0.first().map_or(0, |secret| secret.reveal().len())
     }
+}
+
+fn forms_of(text: &str) -> Vec<Hidden> {
+    let escaped = serde_json::Value::from(text).to_string();
+    let escaped = std::iter::once(escaped.trim_matches('"'));
+    let forms = text.lines().chain(escaped).filter(|form| !form.trim().is_empty());
+    forms.map(|form| Hidden::new(form.to_owned())).collect()
 }
 
 /// What a program says, on its way to the log.
@@ -171,7 +173,7 @@ mod tests {
     use super::*;
 
     fn lines(secret: &str, room: usize) -> Lines {
-        Lines::new(Secrets::of(Some(&WarehouseSecret::new(secret.to_owned()))), room)
+        Lines::new(Secrets::of([secret]), room)
     }
 
     #[test]

@@ -210,6 +210,7 @@ mod tests {
             connection,
             credential,
             secret,
+            variables: std::collections::BTreeMap::new(),
         }
     }
 

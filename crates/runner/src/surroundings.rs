@@ -1,8 +1,8 @@
 //! The environment variables that a run's programs are given.
 
-use std::{ffi::OsStr, path::Path};
+use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 
-use domain::RunId;
+use domain::{RunId, environment_variable::VariableName, kept::Hidden};
 use tokio::process::Command;
 
 use crate::folder::RunFolder;
@@ -47,9 +47,16 @@ pub(crate) fn git(program: &Path, marks: Marks<'_>, folder: &RunFolder) -> Comma
 }
 
 /// A dbt command, which sees nothing of the server's environment but the way to programs and to
-/// the network.
-pub(crate) fn dbt(program: &Path, marks: Marks<'_>, folder: &RunFolder) -> Command {
+/// the network, and what the project gives its runs.
+pub(crate) fn dbt(
+    program: &Path,
+    marks: Marks<'_>,
+    folder: &RunFolder,
+    variables: &BTreeMap<VariableName, Hidden>,
+) -> Command {
     let mut command = bare(program, marks);
+    // First, so that they take the place of none of ours.
+    command.envs(variables.iter().map(|(name, value)| (name.as_str(), value.reveal())));
     command
         .env("HOME", folder.home())
         .env("TMPDIR", folder.temporary())

@@ -4,6 +4,7 @@ use domain::{
     AccountId, EnvironmentId, ProjectId,
     authz::{Category, Environments, Permit, Read, Write},
     environment::{Environment, EnvironmentSpec},
+    kept::Reference,
     list::{ListQuery, Paged, StateFilter},
 };
 use sea_orm::{
@@ -17,6 +18,7 @@ use crate::{
         environment::{ActiveModel, Column, Entity, Model},
         job, run, time,
     },
+    kept,
     list::{Collection, Field, Kind, State},
     projects,
     rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text, within},
@@ -151,6 +153,7 @@ impl Store {
         let environment = find(tx.db(), tx.account(), id).await?;
         permit.within(environment.project)?;
         check_unused(&tx, id).await?;
+        kept::let_go(&mut tx, Reference::Environment(id)).await?;
         Entity::update_many()
             .col_expr(Column::State, Expr::value(DELETED))
             .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))

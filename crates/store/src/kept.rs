@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use domain::{
     AccountId, ProjectId,
     authz::{AccessMarker, Permit, Read, Write},
+    environment_variable::EnvironmentVariable,
     kept::{FieldKind, Hidden, Id, Kept, Level, Noun, Reference},
     list::{ListQuery, Paged, StateFilter},
     notification::Notification,
@@ -105,12 +106,7 @@ impl Store {
         let before = find(tx.db(), tx.account(), id).await?;
         held_to(permit, before.project)?;
         let spec = change(before.spec.clone())?;
-        let after = Kept { spec, updated_at: tx.now(), ..before.clone() };
-        check(&tx, &after).await?;
-        save(&tx, &after).await?;
-        let said = (Some(said(&before.spec)), Some(said_of(&after.spec, secret.as_ref())));
-        keep_secret(&tx, after.id, secret).await?;
-        record(&mut tx, "updated", &after, said).await?;
+        let after = self::change(&mut tx, before, spec, secret).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -169,6 +165,22 @@ pub(crate) async fn insert<N: Noun>(
     Ok(made)
 }
 
+/// Makes something else of one inside a transaction; a secret of `None` keeps the old one.
+pub(crate) async fn change<N: Noun>(
+    tx: &mut Tx,
+    before: Kept<N>,
+    spec: N,
+    secret: Option<Hidden>,
+) -> Result<Kept<N>, StoreError> {
+    let after = Kept { spec, updated_at: tx.now(), ..before.clone() };
+    check(tx, &after).await?;
+    save(tx, &after).await?;
+    let said = (Some(said(&before.spec)), Some(said_of(&after.spec, secret.as_ref())));
+    keep_secret(tx, after.id, secret).await?;
+    record(tx, "updated", &after, said).await?;
+    Ok(after)
+}
+
 /// Deletes one inside a transaction, with its secret.
 pub(crate) async fn remove<N: Noun>(tx: &mut Tx, kept: Kept<N>) -> Result<Kept<N>, StoreError> {
     Entity::update_many()
@@ -184,14 +196,15 @@ pub(crate) async fn remove<N: Noun>(tx: &mut Tx, kept: Kept<N>) -> Result<Kept<N
     Ok(Kept { deleted: true, updated_at: tx.now(), ..kept })
 }
 
-/// Lets go of an object that is about to be deleted: what names it is left without it, or stands
-/// in the way.
+/// Lets go of an object that is about to be deleted: what names it is left without it, goes along,
+/// or stands in the way.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] names the first that stands in the way.
 pub(crate) async fn let_go(tx: &mut Tx, gone: Reference) -> Result<(), StoreError> {
     // Every noun that names something stands here.
-    let_go_in::<Notification>(tx, gone).await
+    let_go_in::<Notification>(tx, gone).await?;
+    let_go_in::<EnvironmentVariable>(tx, gone).await
 }
 
 async fn let_go_in<N: Noun>(tx: &mut Tx, gone: Reference) -> Result<(), StoreError> {
@@ -206,6 +219,10 @@ async fn let_go_in<N: Noun>(tx: &mut Tx, gone: Reference) -> Result<(), StoreErr
         .map_err(StoreError::db)?;
     for row in rows {
         let before: Kept<N> = row.into_domain()?;
+        if before.spec.goes_with(gone) {
+            remove(tx, before).await?;
+            continue;
+        }
         let Some(spec) = before.spec.clone().without(gone) else {
             let (what, id) = (N::WORD.replace('_', " "), before.id);
             return Err(StoreError::Conflict(format!("{what} `{id}` names it")));
@@ -259,7 +276,8 @@ impl Model {
     }
 }
 
-fn of_account<N: Noun>(account: AccountId) -> Select<Entity> {
+/// Those of an account, deleted ones too.
+pub(crate) fn of_account<N: Noun>(account: AccountId) -> Select<Entity> {
     Entity::find().filter(Column::AccountId.eq(account.get())).filter(Column::Word.eq(N::WORD))
 }
 
@@ -464,6 +482,19 @@ async fn keep_secret<N>(tx: &Tx, id: Id<N>, secret: Option<Hidden>) -> Result<()
         .await
         .map_err(StoreError::db)?;
     Ok(())
+}
+
+/// The secret of one, for whoever works by it.
+pub(crate) async fn secret_of<N: Noun>(
+    store: &Store,
+    db: &impl ConnectionTrait,
+    id: Id<N>,
+) -> Result<Option<Hidden>, StoreError> {
+    let row = Entity::find_by_id(id.get()).one(db).await.map_err(StoreError::db)?;
+    let Some(sealed) = row.and_then(|row| row.secret) else { return Ok(None) };
+    let bytes = seal::open(store.keyring(), place(id.get()), &sealed)?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(StoreError::corrupt)?;
+    Ok(Some(Hidden::new(text)))
 }
 
 const fn place(id: i64) -> Place {

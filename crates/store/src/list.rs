@@ -63,7 +63,8 @@ pub(crate) struct State {
 const MAX_VALUES: usize = 1_000;
 
 impl Store {
-    /// A page of `rows` as the query asks, and how many there are: two statements.
+    /// A page of `rows` as the query asks, and how many there are: two statements, or one where the
+    /// page itself tells.
     ///
     /// `rows` is confined to the permit's account and scope before it comes here.
     ///
@@ -80,15 +81,21 @@ impl Store {
         E: EntityTrait,
         E::Model: Sync,
     {
-        let rows = rows.filter(collection.condition(query)?);
-        let total = rows.clone().count(self.reader()).await.map_err(StoreError::db)?;
+        let all = rows.filter(collection.condition(query)?);
         let rows = collection
-            .ordered(rows, query)?
+            .ordered(all.clone(), query)?
             .limit(u64::from(query.limit))
             .offset(u64::from(query.offset))
             .all(self.reader())
             .await
             .map_err(StoreError::db)?;
+        let (read, passed) = (rows.len() as u64, u64::from(query.offset));
+        let is_last = read < u64::from(query.limit) && (read > 0 || passed == 0);
+        let total = if is_last {
+            passed + read
+        } else {
+            all.count(self.reader()).await.map_err(StoreError::db)?
+        };
         Ok(Paged { rows, total })
     }
 }

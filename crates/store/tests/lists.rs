@@ -104,12 +104,15 @@ async fn ties_go_by_id_in_the_same_direction() {
 }
 
 #[tokio::test]
-async fn a_list_is_a_page_a_count_and_the_rows_that_belong_to_it() {
+async fn a_list_is_a_page_a_count_where_that_does_not_tell_and_the_rows_that_belong_to_it() {
     let house = named(&["a", "b"]).await;
     let permit: Permit<Read, ServiceTokens> = house.permit().await;
-    let before = house.store.statements();
-    house.store.service_tokens(&permit, &ListQuery::first_page()).await.unwrap();
-    assert_eq!(house.store.statements() - before, 3);
+    for (limit, statements) in [(100, 2), (1, 3)] {
+        let before = house.store.statements();
+        let query = ListQuery { limit, ..ListQuery::first_page() };
+        let page = house.store.service_tokens(&permit, &query).await.unwrap();
+        assert_eq!((page.total, house.store.statements() - before), (2, statements));
+    }
 }
 
 #[tokio::test]

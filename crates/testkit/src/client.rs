@@ -60,6 +60,11 @@ impl TestClient {
         TestAnswer::of(self.request(Method::DELETE, path)).await
     }
 
+    /// `DELETE path` with a JSON body.
+    pub async fn delete_with(&self, path: &str, body: Value) -> TestAnswer {
+        TestAnswer::of(self.request(Method::DELETE, path).json(&body)).await
+    }
+
     /// Any request, with the token; end it with [`TestAnswer::of`].
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));

@@ -14,7 +14,9 @@ use domain::{
     authz::{AccessMarker, Caller, KindMarker, Origin, Permit, Read, Runs, Write, authorize},
     connection::{ConnectionSpec, DuckDbPath, Platform},
     environment::EnvironmentSpec,
+    environment_variable::{self, EnvironmentVariable, VariableName},
     job::{DbtCommand, JobSpec},
+    kept::Hidden,
     project::ProjectSpec,
     repository::{RemoteUrl, RepositorySpec},
     run::{Run, RunStep, Trigger},
@@ -142,6 +144,20 @@ impl House {
         let permit = self.permit();
         let made = self.store.create_warehouse_credential(&permit, project, secret, spec);
         made.await.unwrap().id
+    }
+
+    /// An environment variable's value in one place.
+    pub(crate) async fn variable(
+        &self,
+        project: ProjectId,
+        name: &str,
+        place: environment_variable::Place,
+        value: &str,
+    ) {
+        let name = VariableName::parse(name).unwrap();
+        let value = Hidden::new(value.to_owned());
+        let (spec, secret) = EnvironmentVariable::new(name, place, value).unwrap();
+        self.store.keep(&self.permit(), Some(project), spec, secret).await.unwrap();
     }
 
     /// A place that dbt itself never sees: for tests whose `dbt` is a script, and which are not to

@@ -1,5 +1,7 @@
 //! What dbt is given, and what it is not.
 
+use domain::{environment_variable::Place, run::RunStatus};
+
 use crate::house::House;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -17,6 +19,28 @@ async fn a_password_is_in_no_log_and_in_no_file_of_the_run() {
     assert!(log.starts_with("given: *****\n{\"user\":"), "{log}");
     assert!(log.contains("env_var('DBT_ENV_SECRET_NARROWGATE_PASSWORD')"), "{log}");
     assert!(!house.logs(run).await.contains("hunter2"));
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_reach_dbt_and_secret_ones_no_log() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build"]).await;
+    for (name, value) in [("DBT_REGION", "eu"), ("DBT_ENV_SECRET_KEY", "open sesame")] {
+        house.variable(place.project, name, Place::Project, value).await;
+    }
+    let of_job = Place::Job { job_definition_id: job };
+    house.variable(place.project, "DBT_REGION", of_job, "mars").await;
+    let script =
+        "echo \"$DBT_REGION, $DBT_ENV_SECRET_KEY\"; [ \"$DBT_ENV_SECRET_KEY\" = 'open sesame' ]";
+    let runner = house.runner(house.script(script)).await;
+    let run = house.trigger(job).await;
+    let ended = house.ended(run).await;
+
+    assert_eq!(house.log(run, 4).await, "mars, *****\n");
+    assert_eq!(ended.state.status(), RunStatus::SUCCESS);
+    assert!(!house.logs(run).await.contains("sesame"));
     runner.stop().await;
 }
 

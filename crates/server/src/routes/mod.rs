@@ -23,6 +23,7 @@ use crate::{
 
 mod accounts;
 mod connections;
+mod environment_variables;
 mod environments;
 mod extended_attributes;
 mod jobs;
@@ -92,6 +93,7 @@ pub fn served_routes() -> Vec<ServedRoute> {
         repositories::routes(),
         connections::routes(),
         environments::routes(),
+        environment_variables::routes(),
         jobs::routes(),
         runs::routes(),
         notifications::routes(),

@@ -1,10 +1,14 @@
 //! How a worker comes to a run: in order, as slots allow, one at a time for each job.
 
+use std::collections::BTreeMap;
+
 use domain::{
     authz::{Permit, Runs, Write},
     connection::Connection,
     environment::Environment,
+    environment_variable::VariableName,
     job::Job,
+    kept::Hidden,
     project::Project,
     repository::Repository,
     run::{Outcome, Run, RunState, RunStatus},
@@ -22,7 +26,7 @@ use crate::{
         account,
         run::{Column, Entity, Model},
     },
-    environments, jobs, projects, repositories,
+    environment_variables, environments, jobs, projects, repositories,
     rows::of_account,
     tx::Tx,
     warehouse_credentials,
@@ -47,6 +51,8 @@ pub struct ClaimedRun {
     pub credential: Option<WarehouseCredential>,
     /// The credential's secret, unsealed.
     pub secret: Option<WarehouseSecret>,
+    /// The environment variables that dbt is given, secrets unsealed.
+    pub variables: BTreeMap<VariableName, Hidden>,
 }
 
 impl Store {
@@ -151,5 +157,16 @@ async fn with_all_it_needs(tx: &Tx, store: &Store, run: Run) -> Result<ClaimedRu
         ),
         None => (None, None),
     };
-    Ok(ClaimedRun { run, job, project, environment, repository, connection, credential, secret })
+    let variables = environment_variables::of_run(store, tx, &run).await?;
+    Ok(ClaimedRun {
+        run,
+        job,
+        project,
+        environment,
+        repository,
+        connection,
+        credential,
+        secret,
+        variables,
+    })
 }

@@ -1,11 +1,10 @@
 //! Environments (document: `EnvironmentV2Response`). The body is v3's.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Job;
-use crate::v3::{self, Credential, Project, RelatedConnection, Repository};
+use crate::v3::{self, Credential, EnvironmentVariable, Project, RelatedConnection, Repository};
 
 /// An environment, as v2 has it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -59,8 +58,8 @@ pub struct Environment {
     #[serde(skip_deserializing)]
     #[schema(no_recursion)]
     pub jobs: Option<Vec<Job>>,
-    /// Null unless asked for by `include_related`; always empty in this build.
-    pub custom_environment_variables: Option<Vec<Value>>,
+    /// The values that variables have in it; null unless asked for by `include_related`.
+    pub custom_environment_variables: Option<Vec<EnvironmentVariable>>,
     /// When it was made.
     pub created_at: String,
     /// When it last changed.

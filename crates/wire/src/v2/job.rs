@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Account, Environment, JobSchedule, Run, duration::humanized, schedule::in_words};
-use crate::v3::Project;
+use crate::v3::{EnvironmentVariable, Project};
 
 /// A job definition.
 ///
@@ -71,8 +71,8 @@ pub struct Job {
     pub account: Option<Account>,
     pub project: Option<Project>,
     pub environment: Option<Environment>,
-    /// Always empty in this build.
-    pub custom_environment_variables: Option<Vec<serde_json::Value>>,
+    /// The values that variables have in it.
+    pub custom_environment_variables: Option<Vec<EnvironmentVariable>>,
     pub most_recent_run: Option<Run>,
     pub most_recent_completed_run: Option<Run>,
 }

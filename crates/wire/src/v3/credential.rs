@@ -1,6 +1,9 @@
 //! Warehouse credentials of a project (documents: `PostgresCredentials`, `DbtAdapterCredentials`).
 
-use domain::warehouse_credential::{CredentialSpec, Login, WarehouseCredential, WarehouseSecret};
+use domain::{
+    kept::Hidden,
+    warehouse_credential::{CredentialSpec, Login, WarehouseCredential, WarehouseSecret},
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -129,6 +132,14 @@ impl Kind {
 /// A secret in a body: a text. What is none is refused without being repeated.
 #[derive(Debug, Clone)]
 pub struct SecretText(WarehouseSecret);
+
+impl SecretText {
+    /// The text, to be sealed.
+    #[must_use]
+    pub fn into_hidden(self) -> Hidden {
+        Hidden::new(self.0.reveal().to_owned())
+    }
+}
 
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

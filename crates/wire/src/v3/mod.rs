@@ -4,6 +4,7 @@ mod check;
 mod connection;
 mod credential;
 mod environment;
+mod environment_variable;
 mod extended_attributes;
 mod personal_token;
 mod project;
@@ -17,6 +18,10 @@ pub use connection::{
 };
 pub use credential::{Credential, CredentialBody, CredentialDetails, SecretText};
 pub use environment::{Environment, EnvironmentBody, environment_query};
+pub use environment_variable::{
+    EditedVariables, EnvironmentVariable, EnvironmentVariableBody, EnvironmentVariables,
+    VariableCell, VariableEdit, VariableNameBody, VariablesBody, VariablesInPlaces,
+};
 pub use extended_attributes::{ExtendedAttributes, ExtendedAttributesBody};
 pub use personal_token::{NewPersonalToken, PersonalToken, PersonalTokenWithSecret};
 pub use project::{Project, ProjectBody};

@@ -14,6 +14,7 @@ use wire::{
     v3::{self as v3_wire, EnvironmentBody},
 };
 
+use super::related;
 use crate::{
     admin::v3::{self, same_account, same_project, within},
     answer::{Created, Object, Page},
@@ -29,7 +30,7 @@ pub(crate) async fn list(
     Query(params): Query,
 ) -> Result<Page<Environment>, ApiError> {
     let page = v3::environments::page(&app, &permit, &params).await?;
-    let rows = with_jobs(&app, &permit, &params.include, page.rows).await?;
+    let rows = with_lists(&app, &permit, &params.include, page.rows).await?;
     Ok(Page(params, Paged { rows, total: page.total }))
 }
 
@@ -43,7 +44,7 @@ pub(crate) async fn show(
     let environment = app.store.environment(&permit, id).await?;
     let include = &params.include;
     let found = v3::environments::with_related(&app, &permit, include, &[environment]).await?;
-    let found = with_jobs(&app, &permit, include, found).await?;
+    let found = with_lists(&app, &permit, include, found).await?;
     found.into_iter().next().map(Object).ok_or(ApiError::NotFound)
 }
 
@@ -90,9 +91,9 @@ pub(crate) async fn delete(
     Ok(Object(deleted.into()))
 }
 
-/// Environments with the lists that v2 adds to v3's, if they are asked for: the jobs of a page in
-/// one look-up, as far as the caller may read them.
-async fn with_jobs(
+/// Environments with the lists that v2 adds to v3's, if they are asked for: each kind for a whole
+/// page in one look-up, as far as the caller may read it.
+async fn with_lists(
     app: &App,
     permit: &Permit<Read, Environments>,
     include: &Include,
@@ -110,10 +111,16 @@ async fn with_jobs(
             found.entry(job.spec.environment.get()).or_default().push(Job::new(&job, now));
         }
     }
-    let variables = include.has("custom_environment_variables");
+    let mut variables = None;
+    if include.has("custom_environment_variables") {
+        let ids = environments.iter().map(|environment| environment.id).collect();
+        variables = related::variables(app, permit, "environment_id", ids).await?;
+    }
     let whole = environments.into_iter().map(|environment| Environment {
         jobs: jobs.as_mut().map(|jobs| jobs.remove(&environment.id).unwrap_or_default()),
-        custom_environment_variables: variables.then(Vec::new),
+        custom_environment_variables: variables
+            .as_mut()
+            .map(|values| values.remove(&environment.id).unwrap_or_default()),
         ..Environment::from(environment)
     });
     Ok(whole.collect())

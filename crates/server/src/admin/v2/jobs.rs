@@ -14,7 +14,7 @@ use store::LatestRuns;
 use wire::{
     Include, ListParams,
     v2::{Account, Environment, Job, JobBody, Run},
-    v3::Project,
+    v3::{EnvironmentVariable, Project},
 };
 
 use super::related;
@@ -128,9 +128,10 @@ async fn with_related(
             account: related.account.clone(),
             project: related.projects.get(&job.spec.project).cloned(),
             environment: related.environments.get(&job.spec.environment).cloned(),
-            custom_environment_variables: include
-                .has("custom_environment_variables")
-                .then(Vec::new),
+            custom_environment_variables: related
+                .variables
+                .as_ref()
+                .map(|found| found.get(&job.id.get()).cloned().unwrap_or_default()),
             most_recent_run: latest.filter(|_| include.has("most_recent_run")).map(run),
             most_recent_completed_run: completed
                 .filter(|_| include.has("most_recent_completed_run"))
@@ -147,6 +148,7 @@ struct Related {
     account: Option<Account>,
     projects: BTreeMap<ProjectId, Project>,
     environments: BTreeMap<EnvironmentId, Environment>,
+    variables: Option<BTreeMap<i64, Vec<EnvironmentVariable>>>,
     runs: BTreeMap<JobId, LatestRuns>,
 }
 
@@ -173,6 +175,10 @@ impl Related {
         if include.has("environment") {
             let ids = jobs.iter().map(|job| job.spec.environment);
             related.environments = related::environments(app, permit, ids).await?;
+        }
+        if include.has("custom_environment_variables") {
+            let ids = jobs.iter().map(|job| job.id.get()).collect();
+            related.variables = related::variables(app, permit, "job_definition_id", ids).await?;
         }
         let wants_runs = include.has("most_recent_run") || include.has("most_recent_completed_run");
         if let (true, Ok(permit)) = (wants_runs, permit.also::<Read, Runs>()) {

@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     EnvironmentId, JobId, ProjectId,
     authz::{
-        AccessMarker, Environments, Jobs, KindMarker, Permit, Read, Repositories, kinds::Projects,
+        AccessMarker, CustomEnvVariables, Environments, Jobs, KindMarker, Permit, Read,
+        Repositories, kinds::Projects,
     },
     list::ListQuery,
     project::Project as DomainProject,
 };
 use wire::{
     v2::{Environment, Job},
-    v3::{Project, Repository},
+    v3::{EnvironmentVariable, Project, Repository},
 };
 
 use crate::{app::App, error::ApiError};
@@ -43,6 +44,30 @@ pub(super) async fn environments<A: AccessMarker, K: KindMarker>(
     };
     let environments = app.store.environments(&permit, &query).await?.rows;
     Ok(environments.iter().map(|found| (found.id, Environment::from(found))).collect())
+}
+
+/// The values that environment variables have in these environments or jobs (`field` says which),
+/// by environment or job; `None` if the caller may not read them.
+pub(super) async fn variables<A: AccessMarker, K: KindMarker>(
+    app: &App,
+    permit: &Permit<A, K>,
+    field: &str,
+    ids: Vec<i64>,
+) -> Result<Option<BTreeMap<i64, Vec<EnvironmentVariable>>>, ApiError> {
+    let Ok(permit) = permit.also::<Read, CustomEnvVariables>() else { return Ok(None) };
+    let mut found: BTreeMap<i64, Vec<EnvironmentVariable>> = BTreeMap::new();
+    if ids.is_empty() {
+        return Ok(Some(found));
+    }
+    // All of them: what a page of jobs has may be more than a page.
+    let query = ListQuery { limit: u16::MAX, ..ListQuery::first_page() }.with_in(field, ids);
+    let values = app.store.kept(&permit, None, &query).await?.rows;
+    for value in values.iter().map(EnvironmentVariable::from) {
+        if let Some(place) = value.job_definition_id.or(value.environment_id) {
+            found.entry(place).or_default().push(value);
+        }
+    }
+    Ok(Some(found))
 }
 
 /// The projects with these ids.

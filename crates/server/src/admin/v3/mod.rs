@@ -11,6 +11,7 @@ use crate::{app::App, error::ApiError};
 pub(crate) mod check;
 pub(crate) mod connections;
 pub(crate) mod credentials;
+pub(crate) mod environment_variables;
 pub(crate) mod environments;
 pub(crate) mod personal_tokens;
 pub(crate) mod projects;
