@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, Name, ProjectId, Timestamp,
-    authz::Category,
+    authz::Category, extended_attributes::ExtendedAttributes, kept::Id, profile::Profile,
 };
 
 /// An environment of a project.
@@ -37,6 +37,13 @@ pub struct EnvironmentSpec {
     pub connection: Option<ConnectionId>,
     /// The credential that its jobs use.
     pub credential: Option<CredentialId>,
+    /// Keys that go into `profiles.yml` over connection and credential.
+    #[serde(default)]
+    pub extended_attributes: Option<Id<ExtendedAttributes>>,
+    /// The profile that its jobs connect by; it takes the place of connection, credential and
+    /// extended attributes.
+    #[serde(default)]
+    pub profile: Option<Id<Profile>>,
     /// Whether [`EnvironmentSpec::custom_branch`] counts.
     pub use_custom_branch: bool,
     /// The branch to check out in place of the repository's default.
@@ -57,6 +64,8 @@ impl EnvironmentSpec {
             dbt_version: "latest".to_owned(),
             connection: None,
             credential: None,
+            extended_attributes: None,
+            profile: None,
             use_custom_branch: false,
             custom_branch: None,
             supports_docs: false,

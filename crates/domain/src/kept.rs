@@ -152,6 +152,19 @@ impl<N> PartialEq for Id<N> {
 
 impl<N> Eq for Id<N> {}
 
+impl<N> Serialize for Id<N> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de, N> serde::Deserialize<'de> for Id<N> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i64::deserialize(deserializer)
+            .and_then(|id| Self::new(id).map_err(serde::de::Error::custom))
+    }
+}
+
 impl<N> std::fmt::Debug for Id<N> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Id({})", self.0)

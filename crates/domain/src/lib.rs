@@ -44,6 +44,7 @@ mod name;
 pub mod notification;
 pub mod personal_token;
 mod plan;
+pub mod profile;
 pub mod project;
 pub mod repository;
 pub mod run;

@@ -78,18 +78,32 @@ pub(crate) fn profile(claimed: &ClaimedRun, warehouses: &Path) -> Result<Profile
             ));
         }
     };
-    let text = write(claimed, output).to_string();
+    let text = write(claimed, output)?.to_string();
     Ok(Profile { text, database, password })
 }
 
-fn write(claimed: &ClaimedRun, mut output: Value) -> Value {
+/// The whole file: what is given, the extended attributes over it, and over these what the trigger
+/// overrides.
+fn write(claimed: &ClaimedRun, mut output: Value) -> Result<Value, String> {
     let (job, trigger) = (&claimed.job.spec, &claimed.run.trigger);
     let credential = claimed.credential.as_ref().map(|credential| credential.spec.schema.as_str());
-    let schema = trigger.schema_override.as_deref().or(credential).unwrap_or("main");
-    set(&mut output, "schema", json!(literal(schema)));
-    set(&mut output, "threads", json!(trigger.threads_override.unwrap_or(job.threads)));
+    set(&mut output, "schema", json!(literal(credential.unwrap_or("main"))));
+    set(&mut output, "threads", json!(job.threads));
+    for (key, value) in &claimed.attributes {
+        // The data platform, and the file that no other run may use at the same time.
+        if key == "type" || (key == "path" && output.get("type") == Some(&json!("duckdb"))) {
+            return Err(format!("the extended attributes set `{key}`, which is the connection's"));
+        }
+        set(&mut output, key, value.clone());
+    }
+    if let Some(schema) = &trigger.schema_override {
+        set(&mut output, "schema", json!(literal(schema)));
+    }
+    if let Some(threads) = trigger.threads_override {
+        set(&mut output, "threads", json!(threads));
+    }
     let target = trigger.target_name_override.as_ref().unwrap_or(&job.target_name);
-    json!({ NAME: { "target": literal(target), "outputs": { target: output } } })
+    Ok(json!({ NAME: { "target": literal(target), "outputs": { target: output } } }))
 }
 
 fn set(object: &mut Value, key: &str, value: Value) {
@@ -210,6 +224,7 @@ mod tests {
             connection,
             credential,
             secret,
+            attributes: serde_json::Map::new(),
             variables: std::collections::BTreeMap::new(),
         }
     }
@@ -259,6 +274,18 @@ mod tests {
         claimed.run.trigger.threads_override = Some(2);
         claimed.run.trigger.target_name_override = Some("ci".to_owned());
         assert_snapshot!(text(&claimed), @r#"{"user":{"outputs":{"ci":{"path":"/data/warehouses/4/marts/shop.duckdb","schema":"{{ \"pr_{{ 7 }}\\\"\" }}","threads":2,"type":"duckdb"}},"target":"ci"}}"#);
+    }
+
+    #[test]
+    fn extended_attributes_go_over_connection_and_credential_and_under_the_trigger() {
+        let mut claimed = claimed(Some(postgres()), Some(ada()));
+        let attributes = json!({ "user": "bob", "sslmode": "require", "schema": "x", "threads": 9,
+            "password": "{{ env_var('DBT_ENV_SECRET_OTHER') }}", "keepalives": { "idle": 1 } });
+        claimed.attributes = attributes.as_object().unwrap().clone();
+        claimed.run.trigger.schema_override = Some("pr_7".to_owned());
+        assert_snapshot!(text(&claimed), @r#"{"user":{"outputs":{"default":{"dbname":"12345","host":"db.internal","keepalives":{"idle":1},"password":"{{ env_var('DBT_ENV_SECRET_OTHER') }}","port":5432,"retries":2,"schema":"pr_7","sslmode":"require","threads":9,"type":"postgres","user":"bob"}},"target":"default"}}"#);
+        claimed.attributes = json!({ "type": "duckdb" }).as_object().unwrap().clone();
+        assert_snapshot!(refusal(&claimed), @"the extended attributes set `type`, which is the connection's");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use domain::{
     AccountId, ConnectionId,
     authz::{Connections, Permit, Read, Write},
     connection::{Connection, ConnectionSpec},
+    kept::Reference,
     list::{ListQuery, Paged, StateFilter},
 };
 use sea_orm::{
@@ -21,6 +22,7 @@ use crate::{
         connection::{ActiveModel, Column, Entity, Model},
         environment, project, time,
     },
+    kept,
     list::{Collection, Field, Kind, State},
     rows::{ACTIVE, DELETED, from_text, named, of_account, said, to_text},
     tx::Tx,
@@ -145,6 +147,7 @@ impl Store {
             );
             return Err(StoreError::Conflict(reason));
         }
+        kept::let_go(&mut tx, Reference::Connection(id)).await?;
         Entity::update_many()
             .col_expr(Column::State, Expr::value(DELETED))
             .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))

@@ -4,8 +4,10 @@ use domain::{
     AccountId, EnvironmentId, ProjectId,
     authz::{Category, Environments, Permit, Read, Write},
     environment::{Environment, EnvironmentSpec},
-    kept::Reference,
+    extended_attributes::ExtendedAttributes,
+    kept::{Noun as _, Reference},
     list::{ListQuery, Paged, StateFilter},
+    profile::Profile,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _,
@@ -236,6 +238,18 @@ async fn check(
     if let Some(credential) = spec.credential {
         let found = warehouse_credentials::find(tx.db(), tx.account(), credential).await;
         named(found, |credential| credential.project == project, ("credentials_id", "credential"))?;
+    }
+    let kept = [
+        (
+            "extended_attributes_id",
+            spec.extended_attributes.map(|id| Reference::Kept(ExtendedAttributes::WORD, id.get())),
+        ),
+        ("primary_profile_id", spec.profile.map(|id| Reference::Kept(Profile::WORD, id.get()))),
+    ];
+    for (field, reference) in kept {
+        if let Some(reference) = reference {
+            kept::check_reference(tx, Some(project), field, reference).await?;
+        }
     }
     let once = match spec.category {
         Category::Production | Category::Staging => spec.category.key(),

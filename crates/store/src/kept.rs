@@ -9,6 +9,7 @@ use domain::{
     kept::{FieldKind, Hidden, Id, Kept, Level, Noun, Reference},
     list::{ListQuery, Paged, StateFilter},
     notification::Notification,
+    profile::Profile,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, JoinType,
@@ -26,7 +27,7 @@ use crate::{
     },
     environments, jobs,
     list::{Collection, Field, Kind, State, in_scope},
-    projects,
+    profiles, projects,
     rows::{ACTIVE, DELETED, from_text, named, only, said, to_text},
     seal::{self, Place},
     tx::Tx,
@@ -204,7 +205,12 @@ pub(crate) async fn remove<N: Noun>(tx: &mut Tx, kept: Kept<N>) -> Result<Kept<N
 pub(crate) async fn let_go(tx: &mut Tx, gone: Reference) -> Result<(), StoreError> {
     // Every noun that names something stands here.
     let_go_in::<Notification>(tx, gone).await?;
-    let_go_in::<EnvironmentVariable>(tx, gone).await
+    let_go_in::<EnvironmentVariable>(tx, gone).await?;
+    let_go_in::<Profile>(tx, gone).await?;
+    match gone {
+        Reference::Kept(word, id) => profiles::check_unused(tx, word, id).await,
+        _ => Ok(()),
+    }
 }
 
 async fn let_go_in<N: Noun>(tx: &mut Tx, gone: Reference) -> Result<(), StoreError> {
@@ -353,7 +359,7 @@ async fn check<N: Noun>(tx: &Tx, kept: &Kept<N>) -> Result<(), StoreError> {
 }
 
 /// Whether a field names something of the account, and of the project where both belong to one.
-async fn check_reference(
+pub(crate) async fn check_reference(
     tx: &Tx,
     project: Option<ProjectId>,
     field: &'static str,

@@ -49,6 +49,7 @@ mod keyring;
 mod list;
 mod migrations;
 mod personal_tokens;
+mod profiles;
 mod projects;
 mod repositories;
 mod rows;

@@ -3,6 +3,7 @@
 use domain::{
     AccountId, CredentialId, ProjectId,
     authz::{EnvironmentCredentials, Permit, Read, Write},
+    kept::Reference,
     list::{ListQuery, Paged, StateFilter},
     warehouse_credential::{CredentialSpec, WarehouseCredential, WarehouseSecret},
 };
@@ -18,6 +19,7 @@ use crate::{
         environment, time,
         warehouse_credential::{ActiveModel, Column, Entity, Model},
     },
+    kept,
     list::{Collection, Field, Kind, State},
     projects,
     rows::{ACTIVE, DELETED, from_text, of_account, only, said, to_text, within},
@@ -145,6 +147,7 @@ impl Store {
         let credential = find(tx.db(), tx.account(), id).await?;
         permit.within(credential.project)?;
         check_unused(&tx, id).await?;
+        kept::let_go(&mut tx, Reference::Credential(id)).await?;
         Entity::update_many()
             .col_expr(Column::State, Expr::value(DELETED))
             .col_expr(Column::Secret, Expr::value(None::<Vec<u8>>))

@@ -28,6 +28,7 @@ mod environments;
 mod extended_attributes;
 mod jobs;
 mod notifications;
+mod profiles;
 mod projects;
 mod repositories;
 mod runs;
@@ -98,6 +99,7 @@ pub fn served_routes() -> Vec<ServedRoute> {
         runs::routes(),
         notifications::routes(),
         extended_attributes::routes(),
+        profiles::routes(),
         tokens::routes(),
     ]
     .concat()

@@ -19,17 +19,20 @@ use sea_orm::{
     QueryOrder as _, QuerySelect as _,
 };
 
+use serde_json::{Map, Value};
+
 use super::change::{end, save, under_way};
 use crate::{
-    Store, StoreError, connections,
+    Store, StoreError,
     entities::{
         account,
         run::{Column, Entity, Model},
     },
-    environment_variables, environments, jobs, projects, repositories,
+    environment_variables, environments, jobs,
+    profiles::{self, Connecting},
+    projects, repositories,
     rows::of_account,
     tx::Tx,
-    warehouse_credentials,
 };
 
 /// A run that a worker has claimed, with all it needs.
@@ -45,12 +48,15 @@ pub struct ClaimedRun {
     pub environment: Environment,
     /// The project's repository.
     pub repository: Option<Repository>,
-    /// The environment's connection, or else the project's.
+    /// The connection of the environment's profile, or else the environment's, or else the
+    /// project's.
     pub connection: Option<Connection>,
-    /// The environment's credential.
+    /// The credential of the environment's profile, or else the environment's.
     pub credential: Option<WarehouseCredential>,
     /// The credential's secret, unsealed.
     pub secret: Option<WarehouseSecret>,
+    /// Keys that go into `profiles.yml` over connection and credential.
+    pub attributes: Map<String, Value>,
     /// The environment variables that dbt is given, secrets unsealed.
     pub variables: BTreeMap<VariableName, Hidden>,
 }
@@ -146,17 +152,8 @@ async fn with_all_it_needs(tx: &Tx, store: &Store, run: Run) -> Result<ClaimedRu
         Some(id) => Some(repositories::find(tx.db(), account, id).await?),
         None => None,
     };
-    let connection = match environment.spec.connection.or(project.spec.connection) {
-        Some(id) => Some(connections::find(tx.db(), account, id).await?),
-        None => None,
-    };
-    let (credential, secret) = match environment.spec.credential {
-        Some(id) => (
-            Some(warehouse_credentials::find(tx.db(), account, id).await?),
-            warehouse_credentials::secret_of(tx, store.keyring(), id).await?,
-        ),
-        None => (None, None),
-    };
+    let Connecting { connection, credential, secret, attributes } =
+        profiles::of_run(store, tx, (&environment, &project)).await?;
     let variables = environment_variables::of_run(store, tx, &run).await?;
     Ok(ClaimedRun {
         run,
@@ -167,6 +164,7 @@ async fn with_all_it_needs(tx: &Tx, store: &Store, run: Run) -> Result<ClaimedRu
         connection,
         credential,
         secret,
+        attributes,
         variables,
     })
 }

@@ -34,7 +34,7 @@ pub struct Environment {
     pub repository_id: Option<i64>,
     /// The project's; null unless `project` or `repository` is asked for.
     pub dbt_project_subdirectory: Option<String>,
-    /// Always null.
+    /// Keys that go into `profiles.yml` over connection and credential.
     pub extended_attributes_id: Option<i64>,
     /// Whether `custom_branch` counts.
     pub use_custom_branch: bool,

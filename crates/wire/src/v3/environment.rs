@@ -4,6 +4,7 @@ use domain::{
     ConnectionId, CredentialId,
     authz::Category,
     environment::{BranchName, EnvironmentSpec},
+    kept::Id,
     list::{Filter, ListQuery, Test},
 };
 use serde::{Deserialize, Serialize};
@@ -37,9 +38,10 @@ pub struct Environment {
     pub connection_id: Option<i64>,
     /// The credential that its jobs use.
     pub credentials_id: Option<i64>,
-    /// Always null.
+    /// Keys that go into `profiles.yml` over connection and credential.
     pub extended_attributes_id: Option<i64>,
-    /// Always null.
+    /// The profile that its jobs connect by, in place of connection, credential and extended
+    /// attributes.
     pub primary_profile_id: Option<i64>,
     /// Whether `custom_branch` counts.
     pub use_custom_branch: bool,
@@ -91,8 +93,8 @@ impl From<&domain::environment::Environment> for Environment {
             raw_dbt_version: spec.dbt_version.clone(),
             connection_id: spec.connection.map(Into::into),
             credentials_id: spec.credential.map(Into::into),
-            extended_attributes_id: None,
-            primary_profile_id: None,
+            extended_attributes_id: spec.extended_attributes.map(Id::get),
+            primary_profile_id: spec.profile.map(Id::get),
             use_custom_branch: spec.use_custom_branch,
             custom_branch: spec.custom_branch.clone().map(Into::into),
             supports_docs: spec.supports_docs,
@@ -191,12 +193,12 @@ pub struct EnvironmentBody {
     /// Not supported: false.
     #[schema(value_type = Option<bool>)]
     pub enable_dbt_state: Patch<Value>,
-    /// Not supported: null.
+    /// Extended attributes of the project.
     #[schema(value_type = Option<i64>)]
-    pub extended_attributes_id: Patch<Value>,
-    /// Not supported: null.
+    pub extended_attributes_id: Patch<i64>,
+    /// A profile of the project.
     #[schema(value_type = Option<i64>)]
-    pub primary_profile_id: Patch<Value>,
+    pub primary_profile_id: Patch<i64>,
     /// 1; or 2, which deletes it.
     #[schema(value_type = Option<i64>)]
     pub state: Patch<i64>,
@@ -230,14 +232,15 @@ impl EnvironmentBody {
         let bad = &mut bad;
         field::state(bad, &self.state);
         field::unsupported(bad, "enable_dbt_state", &self.enable_dbt_state);
-        field::unsupported(bad, "extended_attributes_id", &self.extended_attributes_id);
-        field::unsupported(bad, "primary_profile_id", &self.primary_profile_id);
         let name = field::name(bad, self.name, old.is_none());
         let before = old.as_ref().map_or(Category::Other, |old| old.category);
         let category = category(bad, self.r#type, self.deployment_type, before);
         let dbt_version = field::read(bad, "dbt_version", self.dbt_version, version);
         let connection = field::id(bad, "connection_id", self.connection_id, ConnectionId::new);
         let credential = field::id(bad, "credentials_id", self.credentials_id, CredentialId::new);
+        let attributes =
+            field::id(bad, "extended_attributes_id", self.extended_attributes_id, Id::new);
+        let profile = field::id(bad, "primary_profile_id", self.primary_profile_id, Id::new);
         let custom_branch = field::or_null(self.custom_branch);
         let custom_branch =
             field::read(bad, "custom_branch", custom_branch, |text| BranchName::parse(&text));
@@ -251,6 +254,8 @@ impl EnvironmentBody {
             dbt_version: dbt_version.or_keep(old.dbt_version),
             connection: connection.over(old.connection),
             credential: credential.over(old.credential),
+            extended_attributes: attributes.over(old.extended_attributes),
+            profile: profile.over(old.profile),
             use_custom_branch: self.use_custom_branch.or_keep(old.use_custom_branch),
             custom_branch: custom_branch.over(old.custom_branch),
             supports_docs: self.supports_docs.or_keep(old.supports_docs),

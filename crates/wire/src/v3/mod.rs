@@ -7,6 +7,7 @@ mod environment;
 mod environment_variable;
 mod extended_attributes;
 mod personal_token;
+mod profile;
 mod project;
 mod repository;
 mod service_token;
@@ -24,6 +25,7 @@ pub use environment_variable::{
 };
 pub use extended_attributes::{ExtendedAttributes, ExtendedAttributesBody};
 pub use personal_token::{NewPersonalToken, PersonalToken, PersonalTokenWithSecret};
+pub use profile::{Profile, ProfileBinding, ProfileBody};
 pub use project::{Project, ProjectBody};
 pub use repository::{Repository, RepositoryBody};
 pub use service_token::{

@@ -176,7 +176,7 @@ fn every_wrong_field_is_named_at_once() {
     let refused = create(&json!({
         "type": "holiday", "deployment_type": "beta", "dbt_version": "1.11 && id",
         "connection_id": -1, "credentials_id": -2, "custom_branch": "--upload-pack=id",
-        "extended_attributes_id": 8, "primary_profile_id": 9, "enable_dbt_state": true, "state": 2,
+        "extended_attributes_id": -8, "primary_profile_id": -9, "enable_dbt_state": true, "state": 2,
     }));
     assert_snapshot!(pretty(&reasons(refused)), @r#"
     {
@@ -186,9 +186,9 @@ fn every_wrong_field_is_named_at_once() {
       "dbt_version": "must be 1 to 64 letters, digits, and `.`, `-`, `_` or `+`",
       "deployment_type": "must be `production`, `staging` or null",
       "enable_dbt_state": "is not supported by this server: leave it out, or null",
-      "extended_attributes_id": "is not supported by this server: leave it out, or null",
+      "extended_attributes_id": "must be a whole number from 1 to 9223372036854775807",
       "name": "is required",
-      "primary_profile_id": "is not supported by this server: leave it out, or null",
+      "primary_profile_id": "must be a whole number from 1 to 9223372036854775807",
       "state": "must be 1 (active), or 2 (deleted) for what is there",
       "type": "must be `development` or `deployment`"
     }

@@ -14,6 +14,7 @@ pub(crate) mod credentials;
 pub(crate) mod environment_variables;
 pub(crate) mod environments;
 pub(crate) mod personal_tokens;
+pub(crate) mod profiles;
 pub(crate) mod projects;
 mod related;
 pub(crate) mod repositories;
