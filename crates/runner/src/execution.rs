@@ -253,6 +253,7 @@ impl Execution {
         let (dbt, folder, marks) = (&self.workshop.config.dbt, &self.folder, self.marks());
         let mut command = surroundings::dbt(dbt, marks, folder, &self.claimed.variables);
         dbt::invocation(&mut command, arguments, &checkout.project, profile);
+        command.envs(surroundings::identity(&self.claimed.run));
         let ended = process::run(command, log, interrupts).await;
         let place = (self.store(), &self.permits, self.claimed.run.id);
         Target::look(target).await.keep(&before, place, index, log).await?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 
-use domain::{RunId, environment_variable::VariableName, kept::Hidden};
+use domain::{RunId, environment_variable::VariableName, kept::Hidden, run::Run};
 use tokio::process::Command;
 
 use crate::folder::RunFolder;
@@ -67,6 +67,22 @@ pub(crate) fn dbt(
         .env("DBT_USE_COLORS", "false")
         .env("PYTHONUNBUFFERED", "1");
     command
+}
+
+/// Which run it is, by dbt Cloud's names: for macros (`env_var`), and copied by dbt into the `env` of
+/// its artifacts' metadata, where dagster-dbt looks for `DBT_CLOUD_RUN_ID`.
+pub(crate) fn identity(run: &Run) -> impl Iterator<Item = (String, String)> {
+    let ids = [
+        ("ACCOUNT", run.account.to_string()),
+        ("PROJECT", run.project.to_string()),
+        ("ENVIRONMENT", run.environment.to_string()),
+        ("JOB", run.job.to_string()),
+        ("RUN", run.id.to_string()),
+    ];
+    ids.into_iter().flat_map(|(noun, id)| {
+        let name = format!("DBT_CLOUD_{noun}_ID");
+        [(format!("DBT_ENV_CUSTOM_ENV_{name}"), id.clone()), (name, id)]
+    })
 }
 
 fn bare(program: &Path, marks: Marks<'_>) -> Command {

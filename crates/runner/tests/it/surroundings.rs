@@ -69,6 +69,9 @@ async fn dbt_sees_nothing_of_the_servers_environment_but_the_way_out() {
     assert!(log.contains(&format!("NARROWGATE_RUN_ID={run}\n")), "{log}");
     assert!(log.contains("DBT_USE_COLORS=false\n"), "{log}");
     assert!(log.contains("DBT_SEND_ANONYMOUS_USAGE_STATS=false\n"), "{log}");
+    // By which dagster-dbt knows the run of a run_results.json.
+    assert!(log.contains(&format!("DBT_CLOUD_RUN_ID={run}\n")), "{log}");
+    assert!(log.contains(&format!("DBT_ENV_CUSTOM_ENV_DBT_CLOUD_RUN_ID={run}\n")), "{log}");
     assert!(log.ends_with(&format!("work/run-{run}/code\n700\n")), "{log}");
     runner.stop().await;
 }
