@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use domain::{
-    AccountId, JobId, Name, Plan, ProjectId, RunId, ServiceTokenId, Timestamp, secret::TokenSecret,
-    user::Email,
+    AccountId, JobId, Name, Plan, ProjectId, RunId, ServiceTokenId, Timestamp, user::Email,
 };
 
 /// Service account tokens for dbt Core, and the APIs that they open.
@@ -20,7 +19,7 @@ Start here:
   narrowgate serve --data-dir data
 
 Client commands read NARROWGATE_URL, NARROWGATE_ACCOUNT and NARROWGATE_TOKEN.
-Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong arguments, 3 `check` says no."
+Exit codes: 0 done, 1 an error (one line on standard error), 2 wrong arguments\nor configuration, 3 `check` says no."
 )]
 pub(crate) struct Arguments {
     /// What to do.
@@ -132,6 +131,9 @@ pub(crate) struct ServeArgs {
     /// Serve plain HTTP beyond this machine: tokens can be read on the way
     #[arg(long)]
     pub(crate) allow_plain_http: bool,
+    /// Shut /api/openapi.json; `narrowgate openapi` prints the same
+    #[arg(long)]
+    pub(crate) no_openapi: bool,
     /// A clock that stands still, for tests
     #[arg(long, hide = true, value_parser = Timestamp::parse)]
     pub(crate) test_clock: Option<Timestamp>,
@@ -169,8 +171,8 @@ pub(crate) struct ClientArgs {
     #[arg(long, env = "NARROWGATE_ACCOUNT")]
     pub(crate) account: AccountId,
     /// The token; better in the environment, where other users of the machine do not see it
-    #[arg(long, env = "NARROWGATE_TOKEN", hide_env_values = true, value_parser = TokenSecret::parse)]
-    pub(crate) token: TokenSecret,
+    #[arg(long, env = "NARROWGATE_TOKEN", hide_env_values = true)]
+    pub(crate) token: String,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -188,7 +190,7 @@ Example: a token that may run the jobs of project 7 and read metadata everywhere
     List(ClientArgs),
     /// One token
     Show(TokenShowArgs),
-    /// A token's permissions; with --grant, replaced as a whole
+    /// A token's permissions; with --grant, replaced as a whole; with --none, taken away
     Permissions(TokenPermissionsArgs),
     /// Delete a token: it stops working at once
     Delete(TokenShowArgs),
@@ -242,6 +244,9 @@ pub(crate) struct TokenPermissionsArgs {
     pub(crate) id: ServiceTokenId,
     #[command(flatten)]
     pub(crate) grants: GrantArgs,
+    /// Take all its permissions away
+    #[arg(long, conflicts_with = "grants")]
+    pub(crate) none: bool,
 }
 
 /// `token import`

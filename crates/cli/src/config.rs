@@ -6,8 +6,9 @@ use std::{
 };
 
 use figment::{
-    Figment,
-    providers::{Env, Format as _, Serialized, Toml},
+    Figment, Metadata, Profile, Provider,
+    providers::{Format as _, Serialized, Toml},
+    value::{Dict, Map, Value},
 };
 use serde::{Deserialize, Serialize};
 use server::TlsFiles;
@@ -40,21 +41,35 @@ pub(crate) struct Config {
     pub(crate) no_runner: bool,
     /// Whether plain HTTP may leave this machine.
     pub(crate) allow_plain_http: bool,
+    /// Whether `/api/openapi.json` is shut.
+    pub(crate) no_openapi: bool,
 }
 
-const KEYS: [&str; 11] = [
-    "data_dir",
-    "keyring",
-    "listen",
-    "public_url",
-    "tls_cert",
-    "tls_key",
-    "dbt",
-    "workers",
-    "log",
-    "no_runner",
-    "allow_plain_http",
-];
+/// The keys whose values are texts, also where they look like a number: a folder may be `2026`.
+const TEXTS: [&str; 8] =
+    ["data_dir", "keyring", "listen", "public_url", "tls_cert", "tls_key", "dbt", "log"];
+/// The others.
+const VALUES: [&str; 4] = ["workers", "no_runner", "allow_plain_http", "no_openapi"];
+
+/// The environment: `NARROWGATE_` and a key in capitals.
+struct Environment;
+
+impl Provider for Environment {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("environment")
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let value = |key: &str| std::env::var(format!("NARROWGATE_{}", key.to_uppercase())).ok();
+        let texts = TEXTS.iter().filter_map(|key| Some((*key, Value::from(value(key)?))));
+        let values = VALUES.iter().filter_map(|key| {
+            let Ok(value) = value(key)?.parse::<Value>();
+            Some((*key, value))
+        });
+        let found = texts.chain(values).map(|(key, value)| (key.to_owned(), value)).collect();
+        Ok(Profile::Default.collect(found))
+    }
+}
 
 /// The options that were given, by the names of the file.
 #[derive(Serialize)]
@@ -81,6 +96,8 @@ struct Given<'a> {
     no_runner: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allow_plain_http: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_openapi: Option<bool>,
 }
 
 impl Config {
@@ -101,13 +118,13 @@ impl Config {
             log: args.log.as_deref(),
             no_runner: args.no_runner.then_some(true),
             allow_plain_http: args.allow_plain_http.then_some(true),
+            no_openapi: args.no_openapi.then_some(true),
         };
-        let environment = Env::prefixed("NARROWGATE_").only(&KEYS);
-        let above = Figment::from(environment).merge(Serialized::from(given, "default"));
+        let above = Figment::from(Environment).merge(Serialized::from(given, "default"));
         let file = match &args.config {
             Some(file) if !file.exists() => {
                 let file = file.display();
-                return Err(CliError::Other(format!("the configuration {file} is not there")));
+                return Err(CliError::Usage(format!("the configuration {file} is not there")));
             }
             Some(file) => file.clone(),
             None => Self::file_beside_the_data(&above),
@@ -117,7 +134,8 @@ impl Config {
             .merge(Serialized::default("workers", 4))
             .merge(Serialized::default("log", "info"))
             .merge(Serialized::default("no_runner", false))
-            .merge(Serialized::default("allow_plain_http", false));
+            .merge(Serialized::default("allow_plain_http", false))
+            .merge(Serialized::default("no_openapi", false));
         let below = if file.exists() { below.merge(Toml::file_exact(file)) } else { below };
         let config: Self = below.merge(above).extract().map_err(|error| told(&error))?;
         config.check()
@@ -130,11 +148,11 @@ impl Config {
 
     fn check(self) -> Result<Self, CliError> {
         if self.workers == 0 {
-            return Err(CliError::Other("`workers` must be 1 or more".to_owned()));
+            return Err(CliError::Usage("`workers` must be 1 or more".to_owned()));
         }
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             let reason = "`tls_cert` and `tls_key` go together: give both, or neither";
-            return Err(CliError::Other(reason.to_owned()));
+            return Err(CliError::Usage(reason.to_owned()));
         }
         let plain = self.tls_cert.is_none();
         if plain && !self.listen.ip().is_loopback() && !self.allow_plain_http {
@@ -144,7 +162,7 @@ impl Config {
                  --allow-plain-http",
                 self.listen
             );
-            return Err(CliError::Other(reason));
+            return Err(CliError::Usage(reason));
         }
         Ok(self)
     }
@@ -164,7 +182,9 @@ impl Config {
 
 /// The first thing that is wrong: which key, what, and where it came from.
 fn told(error: &figment::Error) -> CliError {
-    let Some(first) = error.clone().into_iter().next() else { return CliError::other(error) };
+    let Some(first) = error.clone().into_iter().next() else {
+        return CliError::Usage(error.to_string());
+    };
     let key = first.path.join(".");
     let source = match first.metadata.as_ref().map(|metadata| (&metadata.name, &metadata.source)) {
         Some((name, _)) if name.contains("environment") => {
@@ -176,5 +196,5 @@ fn told(error: &figment::Error) -> CliError {
     };
     let from = if source.is_empty() { source } else { format!(" (from {source})") };
     let key = if key.is_empty() { key } else { format!("`{key}`: ") };
-    CliError::Other(format!("{key}{}{from}", first.kind))
+    CliError::Usage(format!("{key}{}{from}", first.kind))
 }

@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             output::complain(&error);
-            ExitCode::FAILURE
+            error.exit_code()
         }
     }
 }

@@ -1,5 +1,4 @@
 //! The only place that prints.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where printing is done")]
 
 use std::io::Write as _;
 
@@ -10,15 +9,18 @@ use crate::error::CliError;
 
 /// A line on standard output, there at once also where that is a pipe.
 pub(crate) fn line(text: impl std::fmt::Display) {
-    println!("{text}");
-    // A reader that went away is no reason to end a server.
-    let _ = std::io::stdout().flush();
+    print(format_args!("{text}\n"));
 }
 
 /// Text as it is, without a newline of ours.
 pub(crate) fn text(text: &str) {
-    print!("{text}");
-    let _ = std::io::stdout().flush();
+    print(format_args!("{text}"));
+}
+
+/// A reader that went away (`… | head`) is no reason to end a server, nor a failure.
+fn print(text: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_fmt(text).and_then(|()| out.flush());
 }
 
 /// A value as JSON, for scripts.
@@ -41,5 +43,5 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Ite
 /// What went wrong, in one line on standard error.
 pub(crate) fn complain(error: &CliError) {
     let text = error.to_string().replace('\n', " ");
-    eprintln!("narrowgate: {text}");
+    let _ = writeln!(std::io::stderr(), "narrowgate: {text}");
 }

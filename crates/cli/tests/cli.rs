@@ -1,6 +1,7 @@
 //! The real program, as a user or a script meets it.
 
 mod program;
+mod scripted;
 mod tls;
 
 use std::{
@@ -9,6 +10,8 @@ use std::{
 };
 
 use program::{Folder, Server, dbt, narrowgate};
+use reqwest::Method;
+use scripted::{scripted_dbt, scripted_job};
 use serde_json::{Value, json};
 
 #[test]
@@ -48,7 +51,7 @@ fn two_servers_never_share_a_folder_and_init_may_stand_beside_one() {
 }
 
 #[test]
-fn what_cannot_be_is_one_clear_line_and_exit_code_1() {
+fn what_cannot_be_is_one_clear_line_and_exit_code_1_or_2_for_wrong_settings() {
     let folder = Folder::new();
     folder.init("Acme");
     let server = Server::start(&folder);
@@ -59,11 +62,14 @@ fn what_cannot_be_is_one_clear_line_and_exit_code_1() {
     std::fs::write(&file, "x").unwrap();
     let inside = file.join("data");
     let cases = [
-        (other.serve(&["--listen", &taken]), "cannot listen on"),
-        (other.serve(&["--listen", "nowhere"]), "(from the option --listen)"),
-        (other.serve(&["--listen", "0.0.0.0:0"]), "--allow-plain-http"),
-        (other.serve(&["--workers", "0"]), "`workers` must be 1 or more"),
+        (1, other.serve(&["--listen", &taken]), "cannot listen on"),
+        (2, other.serve(&["--listen", "nowhere"]), "(from the option --listen)"),
+        (2, other.serve(&["--listen", "0.0.0.0:0"]), "--allow-plain-http"),
+        (2, other.serve(&["--workers", "0"]), "`workers` must be 1 or more"),
+        (2, other.serve(&["--log", "a=b=c"]), "`log`"),
+        (2, other.serve(&["--config", "/no/such/file"]), "/no/such/file is not there"),
         (
+            1,
             narrowgate(&[
                 "serve",
                 "--data-dir",
@@ -74,13 +80,14 @@ fn what_cannot_be_is_one_clear_line_and_exit_code_1() {
             "the dbt program `/no/such/dbt` is not there",
         ),
         (
+            1,
             narrowgate(&["serve", "--no-runner", "--data-dir", &inside.display().to_string()]),
             "a-file",
         ),
-        (narrowgate(&["serve", "--no-runner"]), "data_dir"),
+        (2, narrowgate(&["serve", "--no-runner"]), "data_dir"),
     ];
-    for (said, words) in cases {
-        assert_eq!(said.code, Some(1), "{words}: {said:?}");
+    for (code, said, words) in cases {
+        assert_eq!(said.code, Some(code), "{words}: {said:?}");
         assert_eq!(said.err.trim_end().lines().count(), 1, "{words}: {said:?}");
         assert!(
             said.err.starts_with("narrowgate: ") && said.err.contains(words),
@@ -179,6 +186,18 @@ fn old_tokens_are_imported_without_a_secret_and_told_to_rotate() {
     assert_eq!(listed[0]["created_at"], "2023-07-18T00:00:00.000000+00:00");
     assert_eq!(listed[0]["awaits_rotation"], true);
     assert_eq!((&listed[1]["name"], &listed[1]["advisory"]), (&json!("=cmd(),x"), &Value::Null));
+    let (from_json, list) = (
+        folder.path("tokens.json"),
+        json!([
+            { "name": "from json", "created_at": "2023-01-01", "permissions": ["job_admin", "readonly"] },
+        ]),
+    );
+    std::fs::write(&from_json, list.to_string()).unwrap();
+    let from_json = from_json.display().to_string();
+    let said = folder.run(&["token", "import", "--account", "1", &from_json]);
+    assert!(said.out.contains("1 tokens imported"), "{said:?}");
+    let shown = server.client(&admin, &["token", "list"]).out;
+    assert!(shown.contains("from json") && shown.contains("rotate before use"), "{shown}");
     std::fs::write(&csv, "name,created_at\nx,yesterday\n").unwrap();
     let said = folder.run(&["token", "import", "--account", "1", &file]);
     assert!(said.err.contains("row 1") && said.err.contains("created_at"), "{said:?}");
@@ -192,6 +211,12 @@ fn audit_verify_names_the_first_record_that_was_changed() {
     let whole = folder.run(&["audit", "verify"]);
     assert_eq!(whole.code, Some(0), "{whole:?}");
     assert!(whole.out.contains("account 2") && whole.out.contains("the chain is whole"));
+    let two = folder.run(&["audit", "verify", "--json", "--account", "2"]);
+    let two: Value = serde_json::from_str(&two.out).unwrap();
+    assert_eq!(two.as_array().unwrap().len(), 1);
+    assert_eq!((&two[0]["account_id"], &two[0]["whole"]), (&json!(2), &json!(true)));
+    let nobody = folder.run(&["audit", "verify", "--account", "3"]);
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
     folder.sql("UPDATE audit_records SET actor = 'user:2' WHERE account_id = 2 AND seq = 1");
     let broken = folder.run(&["audit", "verify"]);
     assert_eq!(broken.code, Some(1), "{broken:?}");
@@ -199,72 +224,373 @@ fn audit_verify_names_the_first_record_that_was_changed() {
     assert!(broken.out.contains("BROKEN: record 1 of account 2 was changed"), "{broken:?}");
 }
 
+#[test]
+fn an_option_wins_over_the_environment_and_the_environment_over_the_file() {
+    let folder = Folder::new();
+    let (data, keyring) = (folder.path("2026"), folder.path("elsewhere.json"));
+    std::fs::create_dir(&data).unwrap();
+    let config = folder.path("a.toml");
+    std::fs::write(
+        &config,
+        format!(
+            "listen = \"127.0.0.2:0\"\npublic_url = \"https://file.example\"\n\
+             keyring = \"{}\"\nno_openapi = true\nno_runner = true\n",
+            keyring.display()
+        ),
+    )
+    .unwrap();
+    // A folder whose name reads as a number, given by the environment alone.
+    let start = |options: &[&str], environment: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_narrowgate"));
+        command.current_dir(folder.path("")).args(["serve", "--log", "error"]).args(options);
+        command.env("NARROWGATE_DATA_DIR", "2026").env("NARROWGATE_CONFIG", &config);
+        command.env_remove("NARROWGATE_LISTEN").envs(environment.iter().copied());
+        Server::started(&mut command)
+    };
+    let listens = |server: &Server, address: &str| {
+        assert!(server.url.starts_with(&format!("http://{address}:")), "{}", server.url);
+    };
+    listens(&start(&[], &[]), "127.0.0.2");
+    assert!(keyring.exists() && !data.join("keyring.json").exists(), "the file's keyring");
+    listens(&start(&[], &[("NARROWGATE_LISTEN", "127.0.0.3:0")]), "127.0.0.3");
+    let environment = [("NARROWGATE_LISTEN", "127.0.0.3:0"), ("NARROWGATE_NO_OPENAPI", "false")];
+    let server = start(&["--listen", "127.0.0.1:0"], &environment);
+    listens(&server, "127.0.0.1");
+    let nobody = json!({ "personal_token": "" });
+    let answered = server.ask(Method::GET, &nobody, "/api/openapi.json", None);
+    let said: Value = serde_json::from_str(&narrowgate(&["openapi"]).out).unwrap();
+    assert_eq!(answered, said, "`narrowgate openapi` prints what is served");
+}
+
+#[test]
+fn links_begin_with_the_public_url_and_the_test_clock_stands_still() {
+    let folder = Folder::new();
+    let admin = folder.init("Acme");
+    let options =
+        ["--public-url", "https://dbt.example.com/", "--test-clock", "2023-07-18T10:00:00Z"];
+    let mut command = folder.command(&["serve", "--no-runner", "--listen", "127.0.0.1:0"]);
+    let server = Server::started(command.args(options));
+    let made = server.post(&admin, "/service-tokens/", &json!({ "name": "old" }));
+    assert_eq!(made["data"]["created_at"], "2023-07-18T10:00:00.000000+00:00");
+    assert_eq!(made["data"]["advisory"]["action"], "rotate");
+    let job = scripted_job(&folder, &server, &admin, "dbt build");
+    let path = format!("/api/v2/accounts/1/jobs/{job}/run/");
+    let run = server.ask(Method::POST, &admin, &path, Some(&json!({ "cause": "c" })));
+    let href = run["data"]["href"].as_str().unwrap();
+    assert!(href.starts_with("https://dbt.example.com/") && !href.contains("com//"), "{href}");
+    assert!(!narrowgate(&["serve", "--help"]).out.contains("test-clock"), "it is hidden");
+}
+
+#[test]
+fn init_without_json_speaks_to_a_person_and_migrate_to_whoever_updates() {
+    let folder = Folder::new();
+    let init = ["init", "--account-name", "Acme", "--admin-email", "ada@example.com"];
+    let said = folder.run(&init);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("account 1 `Acme`, plan enterprise"), "{said:?}");
+    assert_eq!(said.out.matches("ngpt_").count(), 1, "{said:?}");
+    for _ in 0..2 {
+        let said = folder.run(&["migrate"]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.out.contains("is up to date"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_is_named_in_one_line() {
+    let folder = Folder::new();
+    let closed = folder.path("closed");
+    std::fs::create_dir(&closed).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o500);
+    std::fs::set_permissions(&closed, mode).unwrap();
+    if std::fs::write(closed.join("probe"), "").is_ok() {
+        println!("skipped: this user may write anywhere");
+        return;
+    }
+    let data = closed.join("data").display().to_string();
+    let said = narrowgate(&["serve", "--no-runner", "--data-dir", &data]);
+    assert_eq!((said.code, said.err.trim_end().lines().count()), (Some(1), 1), "{said:?}");
+    assert!(said.err.contains("closed"), "{said:?}");
+}
+
+#[test]
+fn check_asks_about_another_token_and_about_one_project() {
+    let folder = Folder::new();
+    let admin = folder.init("Acme");
+    let server = Server::start(&folder);
+    let project = |name: &str| {
+        server.post(&admin, "/projects/", &json!({ "name": name }))["data"]["id"].to_string()
+    };
+    let (sales, hr) = (project("sales"), project("hr"));
+    let grant = format!("job_admin:{sales}");
+    let made = ["token", "create", "--json", "--name", "t", "--grant", &grant];
+    let made: Value = serde_json::from_str(&server.client(&admin, &made).out).unwrap();
+    let id = made["id"].to_string();
+    let ask = |project: &str| {
+        let about = ["check", "--service-token", &id, "--resource", "jobs", "--access", "write"];
+        server.client(&admin, &[&about[..], &["--project", project]].concat())
+    };
+    assert_eq!((ask(&sales).code, ask(&hr).code), (Some(0), Some(3)));
+    assert!(ask(&hr).out.contains(&format!("not on project {hr}")), "{:?}", ask(&hr));
+    let unknown = server.client(&admin, &["check", "--resource", "jobbs"]);
+    assert_eq!(unknown.code, Some(1), "{unknown:?}");
+    assert!(unknown.err.contains("`resource`"), "{unknown:?}");
+}
+
+#[test]
+fn a_script_says_in_one_line_which_program_is_missing() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let folder = Folder::new();
+    let bin = folder.path("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let program = |name: &str, text: &str| {
+        let file = bin.join(name);
+        std::fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&file, mode).unwrap();
+    };
+    for name in ["dirname", "sed", "cut", "sort", "head"] {
+        let found = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
+            .unwrap();
+        std::os::unix::fs::symlink(found, bin.join(name)).unwrap();
+    }
+    let said = |script: &str, words: &str| {
+        let output = Command::new("/bin/bash")
+            .arg(format!("{root}/scripts/{script}"))
+            .env("PATH", &bin)
+            .output()
+            .unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), err.lines().count()), (Some(1), 1), "{err}");
+        assert!(err.starts_with(&format!("scripts/{script}: ")) && err.contains(words), "{err}");
+    };
+    for script in ["demo", "test"] {
+        said(script, "cargo is missing: install Rust");
+    }
+    program("cargo", "exit 0");
+    program("rustc", "echo rustc 1.60.0");
+    said("demo", "rustc is 1.60.0: install Rust");
+    program("rustc", "echo rustc 99.0.0");
+    said("demo", "cc is missing: install a C compiler");
+    program("cc", "exit 0");
+    said("demo", "git is missing");
+    program("git", "exit 0");
+    said("demo", "Python 3.11, 3.12 or 3.13");
+}
+
+#[test]
+fn a_token_that_cannot_be_read_is_not_repeated_and_blanks_around_one_do_no_harm() {
+    let folder = Folder::new();
+    let admin = folder.init("Acme");
+    let server = Server::start(&folder);
+    let secret = admin["personal_token"].as_str().unwrap().to_owned();
+    let mut other = admin.clone();
+    other["personal_token"] = json!(format!("{secret}\r\n"));
+    assert_eq!(server.client(&other, &["token", "list"]).code, Some(0));
+    for wrong in [format!("{secret}x"), "dbtc_somebody-elses-secret".to_owned()] {
+        other["personal_token"] = json!(wrong);
+        let said = server.client(&other, &["token", "list"]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.err.contains("NARROWGATE_TOKEN"), "{said:?}");
+        assert!(!said.err.contains(&wrong) && !said.out.contains(&wrong), "{said:?}");
+        let said = server.client(&admin, &["token", "list", "--token", &wrong]);
+        assert!(!said.err.contains(&wrong) && said.code == Some(2), "{said:?}");
+    }
+}
+
+#[test]
+fn a_signal_right_after_the_first_line_ends_the_server_well() {
+    let folder = Folder::new();
+    folder.init("Acme");
+    for _ in 0..10 {
+        assert_eq!(Server::start(&folder).terminate(), Some(0));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_narrowgate"))
+        .arg("openapi")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_data_folder_without_its_keyring_is_left_alone() {
+    let folder = Folder::new();
+    folder.init("Acme");
+    let (keyring, aside) = (folder.data().join("keyring.json"), folder.path("aside.json"));
+    std::fs::rename(&keyring, &aside).unwrap();
+    let commands: [&[&str]; 3] = [
+        &["serve", "--no-runner", "--listen", "127.0.0.1:0"],
+        &["audit", "verify"],
+        &["init", "--account-name", "B", "--admin-email", "b@example.com"],
+    ];
+    for arguments in commands {
+        let said = folder.run(arguments);
+        assert_eq!(said.code, Some(1), "{arguments:?}: {said:?}");
+        assert_eq!(said.err.trim_end().lines().count(), 1, "{said:?}");
+        assert!(said.err.contains("keyring.json: is missing"), "{said:?}");
+        assert!(!keyring.exists(), "no new keyring takes its place");
+    }
+    let elsewhere = aside.display().to_string();
+    assert_eq!(folder.run(&["audit", "verify", "--keyring", &elsewhere]).code, Some(0));
+}
+
+#[test]
+fn a_folder_that_is_no_data_folder_is_not_made_one_by_looking_at_it() {
+    let folder = Folder::new();
+    let csv = folder.path("tokens.csv");
+    std::fs::write(&csv, "name,created_at\nloader,2024-01-01\n").unwrap();
+    let csv = csv.display().to_string();
+    let commands: [&[&str]; 3] =
+        [&["audit", "verify"], &["migrate"], &["token", "import", "--account", "1", &csv]];
+    for arguments in commands {
+        let said = folder.run(arguments);
+        assert_eq!(said.code, Some(1), "{arguments:?}: {said:?}");
+        assert!(said.err.contains("is no data folder"), "{said:?}");
+        assert!(!folder.data().exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn every_permission_of_a_token_is_shown_and_all_can_be_taken_away() {
+    let folder = Folder::new();
+    let admin = folder.init("Acme");
+    let server = Server::start(&folder);
+    let projects: Vec<_> = (0..52)
+        .map(|n| server.post(&admin, "/projects/", &json!({ "name": format!("p{n}") })))
+        .map(|made| made["data"]["id"].to_string())
+        .collect();
+    let projects = projects.join(",");
+    let (admins, viewers) = (format!("job_admin:{projects}"), format!("job_viewer:{projects}"));
+    let run = |arguments: &[&str]| {
+        let said = server.client(&admin, arguments);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        serde_json::from_str::<Value>(&said.out).unwrap()
+    };
+    let made =
+        run(&["token", "create", "--json", "--name", "t", "--grant", &admins, "--grant", &viewers]);
+    let id = made["id"].to_string();
+    let shown = run(&["token", "permissions", &id, "--json"]);
+    assert_eq!(shown.as_array().unwrap().len(), 104);
+    assert_eq!(run(&["token", "permissions", &id, "--json", "--none"]), json!([]));
+    assert_eq!(run(&["token", "permissions", &id, "--json"]), json!([]));
+    let said = server.client(&admin, &["token", "permissions", &id, "--none", "--grant", "owner"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+}
+
 /// Nothing is lost: what was answered with success survives kill -9 right after.
 #[test]
 fn kill_9_right_after_an_answer_loses_none_of_200() {
-    const ROUNDS: usize = 20;
     let folder = Folder::new();
     let admin = folder.init("Acme");
-    let mut tokens: BTreeMap<i64, Option<&str>> = BTreeMap::new();
-    let mut answered = 0;
-    for round in 0..ROUNDS {
+    let tokens = format!("/api/v3/accounts/{}/service-tokens/", admin["account_id"]);
+    let grant = |set: &str| json!([{ "permission_set": set, "all_projects": true }]);
+    let sets = ["job_viewer", "metadata_only", "job_admin"];
+    // What was answered: the tokens and the set of each.
+    let mut known: BTreeMap<i64, String> = BTreeMap::new();
+    let listed = |server: &Server| -> BTreeMap<i64, String> {
+        let path = format!("{tokens}?limit=100");
+        let list = server.ask(Method::GET, &admin, &path, None);
+        let row = |token: &Value| {
+            let set = token["permission_grants"][0]["permission_set"].as_str().unwrap();
+            (token["id"].as_i64().unwrap(), set.to_owned())
+        };
+        list["data"].as_array().unwrap().iter().map(row).collect()
+    };
+    for change in 0..200 {
         let mut server = Server::start(&folder);
-        for turn in 0..10 {
-            let (path, body) = match (turn % 3, tokens.iter().find(|(_, set)| set.is_some())) {
-                (1, Some((id, _))) => (
-                    format!("/{id}/permissions/"),
-                    json!([{ "permission_set": "metadata_only", "all_projects": true }]),
-                ),
-                (2, Some((id, _))) => (format!("/{id}/"), json!({ "state": 2 })),
-                _ => (
-                    "/".to_owned(),
-                    json!({ "name": format!("t{round}"), "permission_grants": [
-                        { "permission_set": "job_admin", "all_projects": true },
-                    ]}),
-                ),
-            };
-            let answer = server.post(&admin, &format!("/service-tokens{path}"), &body);
-            answered += 1;
-            let id = path.trim_matches('/').split('/').next().unwrap().parse::<i64>();
-            match (id, path.contains("permissions")) {
-                (Ok(id), true) => tokens.insert(id, Some("metadata_only")),
-                (Ok(id), false) => tokens.insert(id, None),
-                (Err(_), _) => {
-                    tokens.insert(answer["data"]["id"].as_i64().unwrap(), Some("job_admin"))
-                }
-            };
-            // Each kind of change comes last in some round.
-            if turn == 9 - round % 3 {
-                break;
+        assert_eq!(listed(&server), known, "after change {change}");
+        // Created, created, changed, deleted, and so on; the oldest stays and is changed often.
+        match (change % 4, known.keys().next().copied(), known.keys().last().copied()) {
+            (2, Some(oldest), _) => {
+                let set = sets[change / 4 % sets.len()];
+                let path = format!("{tokens}{oldest}/permissions/");
+                server.ask(Method::POST, &admin, &path, Some(&grant(set)));
+                known.insert(oldest, set.to_owned());
+            }
+            (3, _, Some(newest)) => {
+                server.ask(Method::DELETE, &admin, &format!("{tokens}{newest}/"), None);
+                known.remove(&newest);
+            }
+            _ => {
+                let body = json!({ "name": "t", "permission_grants": grant("job_runner") });
+                let made = server.ask(Method::POST, &admin, &tokens, Some(&body));
+                known.insert(made["data"]["id"].as_i64().unwrap(), "job_runner".to_owned());
             }
         }
         server.kill();
     }
-    while answered < 200 {
-        let mut server = Server::start(&folder);
-        let body = json!({ "name": "more", "permission_grants": [
-            { "permission_set": "job_admin", "all_projects": true },
-        ]});
-        let answer = server.post(&admin, "/service-tokens/", &body);
-        tokens.insert(answer["data"]["id"].as_i64().unwrap(), Some("job_admin"));
-        answered += 1;
-        server.kill();
-    }
-    let server = Server::start(&folder);
-    let listed = server.client(&admin, &["token", "list", "--json"]);
-    let listed: Vec<Value> = serde_json::from_str(&listed.out).unwrap();
-    let there: BTreeMap<i64, Option<&str>> = listed
-        .iter()
-        .map(|token| {
-            let set = token["permission_grants"][0]["permission_set"].as_str();
-            (token["id"].as_i64().unwrap(), set)
-        })
-        .collect();
-    let expected: BTreeMap<_, _> = tokens.into_iter().filter(|(_, set)| set.is_some()).collect();
-    assert_eq!(there, expected);
-    assert!(answered >= 200);
-    drop(server);
+    assert_eq!(listed(&Server::start(&folder)), known);
     assert_eq!(folder.run(&["audit", "verify"]).code, Some(0));
+}
+
+#[test]
+fn a_run_is_triggered_shown_listed_and_followed() {
+    let folder = Folder::new();
+    let admin = folder.init("Acme");
+    let server = Server::with_dbt(&folder, &scripted_dbt(&folder));
+    let job = scripted_job(&folder, &server, &admin, "dbt build");
+    let run = |arguments: &[&str]| {
+        let said = server.client(&admin, arguments);
+        assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
+        said.out
+    };
+    let triggered = run(&["run", "trigger", &job, "--cause", "by a test", "--json"]);
+    let id = serde_json::from_str::<Value>(&triggered).unwrap()["id"].to_string();
+    let followed = run(&["run", "logs", &id, "--follow"]);
+    assert!(followed.contains("done") && followed.contains(": Success after"), "{followed}");
+    assert_eq!(
+        run(&["run", "logs", &id]).matches("done").count(),
+        followed.matches("done").count()
+    );
+    let shown = run(&["run", "show", &id]);
+    assert!(shown.contains("dbt build") && shown.contains("Success"), "{shown}");
+    assert!(run(&["run", "show", &id, "--json"]).contains("by a test"));
+    assert!(run(&["run", "trigger", &job, "--follow"]).contains("is queued"));
+    assert_eq!(run(&["run", "list"]).matches("Success").count(), 2);
+    let listed: Value = serde_json::from_str(&run(&["run", "list", "--json"])).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    let nobody = server.client(&admin, &["run", "trigger", "999999"]);
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
+    assert!(nobody.err.contains("404"), "{nobody:?}");
+}
+
+/// The server goes away in the middle of a run: killed, or asked to end.
+#[test]
+fn a_run_under_way_when_the_server_ends_is_an_error_with_its_reason_and_its_log() {
+    for killed in [true, false] {
+        let folder = Folder::new();
+        let admin = folder.init("Acme");
+        let dbt = scripted_dbt(&folder);
+        let mut server = Server::with_dbt(&folder, &dbt);
+        let job = scripted_job(&folder, &server, &admin, "dbt build --select slow");
+        let triggered = server.client(&admin, &["run", "trigger", &job, "--json"]);
+        let triggered: Value = serde_json::from_str(&triggered.out).unwrap();
+        let id = triggered["id"].to_string();
+        let begun = || server.client(&admin, &["run", "logs", &id]).out.contains("begun");
+        assert!((0..600).any(|_| begun()), "the run begins");
+        if killed {
+            server.kill();
+        } else {
+            assert_eq!(server.terminate(), Some(0));
+        }
+        let server = Server::with_dbt(&folder, &dbt);
+        let shown = server.client(&admin, &["run", "show", &id]);
+        assert!(shown.out.contains(": Error after"), "{shown:?}");
+        assert!(shown.out.contains("the server stopped"), "{shown:?}");
+        let logs = server.client(&admin, &["run", "logs", &id]);
+        assert!(logs.out.contains("begun") && logs.code == Some(1), "{logs:?}");
+    }
 }
 
 #[test]
@@ -292,13 +618,23 @@ fn the_demo_shows_what_it_should_and_a_second_one_works_too() {
         assert_eq!(said.code, Some(0), "{said:?}");
         for words in [
             "Job Admin on shop",
-            "Job Admin on another project",
             ": Success after",
             ": Error after",
             "curl -X POST",
             "narrowgate demo: ended well",
         ] {
             assert!(said.out.contains(words), "{words}: {said:?}");
+        }
+        for (token, status, answer) in [
+            ("Job Admin on shop", "200", "is queued"),
+            ("Job Viewer on shop", "403", "no grant holds write on runs"),
+            ("Metadata Only on shop", "403", "no grant holds write on runs"),
+            ("Billing Admin", "403", "no grant holds write on runs"),
+            ("Job Admin on another project", "404", "not found"),
+        ] {
+            let row = said.out.lines().find(|line| line.contains(token) && line.contains(status));
+            let row = row.unwrap_or_else(|| panic!("{token} {status}: {said:?}"));
+            assert!(row.contains(answer), "{row}");
         }
         assert!(!said.out.contains("ngst_"), "no token is printed");
     }

@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 /// The one regular expression that finds every token, and nothing of another shape.
 ///
 /// It says nothing of the checksum, which [`TokenSecret::parse`] checks besides. Nothing has to
-/// stand before a token: in `%3Dngst_…` or `\nngst_…` of an escaped text, a letter does.
+/// stand before a token: in `%3Dngst_…` or `\nngst_…` of an escaped text, a letter does. What
+/// follows must be no letter, digit or underscore: otherwise a longer word would be cut to a token.
 pub const PATTERN: &str = include_str!("token-pattern.txt");
 
 /// Whose token it is; the prefix tells.

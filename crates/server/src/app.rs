@@ -6,6 +6,8 @@ use domain::secret::{TokenKind, TokenSecret};
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use store::Store;
 
+use crate::serve::Limits;
+
 /// The state of the router.
 #[derive(Clone)]
 pub(crate) struct App {
@@ -13,6 +15,10 @@ pub(crate) struct App {
     pub(crate) store: Store,
     /// What links begin with, without a slash at its end.
     pub(crate) public_url: Arc<str>,
+    /// How long things may take.
+    pub(crate) limits: Limits,
+    /// Whether `/api/openapi.json` is shut.
+    pub(crate) no_openapi: bool,
 }
 
 /// A new secret from the operating system's generator.

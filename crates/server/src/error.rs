@@ -20,8 +20,13 @@ pub(crate) enum ApiError {
     #[error("invalid token")]
     Unauthenticated,
     /// The credential was presented in a way that is refused (RFC 6750, section 3.1).
-    #[error("{0}")]
-    BadPresentation(&'static str),
+    #[error("{reason}")]
+    BadPresentation {
+        /// Where: `authorization` or `query`.
+        place: &'static str,
+        /// What would be right.
+        reason: &'static str,
+    },
     /// The decision was no.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -40,6 +45,12 @@ pub(crate) enum ApiError {
     /// The body is too large.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
+    /// The body did not come in time.
+    #[error("the body did not come in time")]
+    TooSlow,
+    /// The answer was not made in time.
+    #[error("the answer was not made in time")]
+    TookTooLong,
     /// The body is no JSON.
     #[error("the body must be application/json")]
     UnsupportedMediaType,
@@ -78,7 +89,7 @@ impl ApiError {
                 Denied::OtherAccount | Denied::OutsideScope(_) => StatusCode::NOT_FOUND,
             },
             Self::Store(StoreError::Exceeds(_)) => StatusCode::FORBIDDEN,
-            Self::BadPresentation(_)
+            Self::BadPresentation { .. }
             | Self::Invalid(_)
             | Self::Store(StoreError::Invalid { .. } | StoreError::NotOffered(_)) => {
                 StatusCode::BAD_REQUEST
@@ -88,10 +99,13 @@ impl ApiError {
             }
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Store(StoreError::Conflict(_)) => StatusCode::CONFLICT,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::Store(StoreError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TookTooLong | Self::Store(StoreError::Unavailable(_)) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Internal | Self::Store(StoreError::Newer { .. } | StoreError::Corrupt(_)) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -133,7 +147,8 @@ impl ApiError {
             Self::Store(StoreError::NotOffered(not_offered)) => {
                 json!({ "reasons": { "permission_set": not_offered.to_string() } })
             }
-            Self::TooLarge(_) | Self::UnsupportedMediaType => {
+            Self::BadPresentation { place, reason } => json!({ "reasons": { *place: reason } }),
+            Self::TooLarge(_) | Self::TooSlow | Self::UnsupportedMediaType => {
                 json!({ "reasons": { "body": self.to_string() } })
             }
             Self::Denied(denied) | Self::Store(StoreError::Denied(denied)) => {
@@ -159,7 +174,7 @@ impl ApiError {
             (Self::NoCredential, _) => Some("Bearer"),
             (_, StatusCode::UNAUTHORIZED) => Some("Bearer error=\"invalid_token\""),
             (_, StatusCode::FORBIDDEN) => Some("Bearer error=\"insufficient_scope\""),
-            (Self::BadPresentation(_), _) => Some("Bearer error=\"invalid_request\""),
+            (Self::BadPresentation { .. }, _) => Some("Bearer error=\"invalid_request\""),
             _ => None,
         }
     }

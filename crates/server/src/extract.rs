@@ -42,10 +42,14 @@ fn presented(parts: &Parts) -> Result<TokenSecret, ApiError> {
     let in_query = parts.uri.query().is_some_and(has_token);
     let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
     match (headers.next(), headers.next(), in_query) {
-        (_, _, true) => Err(ApiError::BadPresentation(
-            "a token in the query is refused: send it as `Authorization: Bearer` and rotate it",
-        )),
-        (_, Some(_), _) => Err(ApiError::BadPresentation("send exactly one Authorization header")),
+        (_, _, true) => Err(ApiError::BadPresentation {
+            place: "query",
+            reason: "a token in the query is refused: send it as `Authorization: Bearer` and rotate it",
+        }),
+        (_, Some(_), _) => Err(ApiError::BadPresentation {
+            place: "authorization",
+            reason: "send exactly one Authorization header",
+        }),
         (None, None, _) => Err(ApiError::NoCredential),
         (Some(value), None, _) => {
             let text = value.to_str().map_err(|_| ApiError::Unauthenticated)?;
@@ -182,8 +186,10 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
         if !is_json(request.headers()) {
             return Err(ApiError::UnsupportedMediaType);
         }
+        let bytes = Bytes::from_request(request, app);
+        let bytes = tokio::time::timeout(app.limits.body, bytes).await;
         let bytes =
-            Bytes::from_request(request, app).await.map_err(|_| ApiError::TooLarge(MAX_BODY))?;
+            bytes.map_err(|_| ApiError::TooSlow)?.map_err(|_| ApiError::TooLarge(MAX_BODY))?;
         let bytes = if bytes.trim_ascii().is_empty() { b"{}".as_slice() } else { &bytes };
         Ok(Self(wire::from_json(bytes)?))
     }

@@ -23,6 +23,6 @@ mod tls;
 
 pub use openapi::openapi;
 pub use operations::{Operation, documented_operations};
-pub use routes::{ServedRoute, public_routes, router, served_routes};
-pub use serve::{Server, ServerConfig, ServerError};
+pub use routes::{ServedRoute, public_routes, served_routes};
+pub use serve::{Limits, Server, ServerConfig, ServerError};
 pub use tls::{TlsError, TlsFiles};

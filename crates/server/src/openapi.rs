@@ -1,5 +1,7 @@
 //! The OpenAPI document of what is served, made from the list of routes and the handlers' types.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -23,11 +25,13 @@ pub fn openapi() -> Value {
     let mut schemas = common.schemas;
     schemas.insert("Failure".to_owned(), failure);
     let mut paths = Map::new();
+    let mut ids = BTreeSet::new();
     for route in &routes {
         schemas.extend(route.described.schemas.clone());
         let item = paths.entry(documented_path(route.path)).or_insert_with(|| json!({}));
         if let Some(item) = item.as_object_mut() {
-            item.insert(route.method.as_str().to_lowercase(), operation(route));
+            let id = operation_id(route, &mut ids);
+            item.insert(route.method.as_str().to_lowercase(), operation(route, &id));
         }
     }
     json!({
@@ -52,7 +56,7 @@ fn documented_path(path: &str) -> String {
     if path.ends_with("{remainder}") { path } else { format!("{path}/") }
 }
 
-fn operation(route: &ServedRoute) -> Value {
+fn operation(route: &ServedRoute, id: &str) -> Value {
     let (status, content) = route.described.answer.clone().unwrap_or((200, json!({})));
     let mut responses = Map::new();
     responses.insert(status.to_string(), json!({ "description": "done", "content": content }));
@@ -67,7 +71,7 @@ fn operation(route: &ServedRoute) -> Value {
         );
     }
     let mut operation = json!({
-        "operationId": operation_id(route),
+        "operationId": id,
         "summary": route.name,
         "description": format!("Needs {}.", route.action),
         "parameters": parameters(route),
@@ -97,12 +101,17 @@ fn failures(route: &ServedRoute) -> Vec<(&'static str, &'static str)> {
     failures
 }
 
-/// `v3_list_service_tokens`; methods that share a name differ by theirs.
-fn operation_id(route: &ServedRoute) -> String {
+/// `v3_list_service_tokens_get`; where that is taken, with what the path goes through.
+fn operation_id(route: &ServedRoute, taken: &mut BTreeSet<String>) -> String {
     let version = route.path.split('/').nth(2).unwrap_or_default();
     let method = route.method.as_str().to_lowercase();
     let name = route.name.to_lowercase().replace(' ', "_");
-    format!("{version}_{name}_{method}")
+    let id = format!("{version}_{name}_{method}");
+    let nouns: Vec<_> = route.path.split('/').skip(3).filter(|part| !part.contains('{')).collect();
+    let longer = format!("{id}_of_{}", nouns.join("_").replace('-', "_"));
+    let id = if taken.contains(&id) { longer } else { id };
+    taken.insert(id.clone());
+    id
 }
 
 fn parameters(route: &ServedRoute) -> Vec<Value> {

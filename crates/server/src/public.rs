@@ -6,8 +6,9 @@ use serde_json::json;
 use crate::{app::App, error::ApiError};
 
 /// `GET /`: something below 400, which Airflow's connection test wants to see.
-pub(crate) async fn root() -> impl IntoResponse {
-    Json(json!({ "name": "Narrowgate", "openapi": "/api/openapi.json" }))
+pub(crate) async fn root(State(app): State<App>) -> impl IntoResponse {
+    let openapi = (!app.no_openapi).then_some("/api/openapi.json");
+    Json(json!({ "name": "Narrowgate", "openapi": openapi }))
 }
 
 /// `GET /healthz`: 200 while the database answers.
@@ -16,9 +17,12 @@ pub(crate) async fn health(State(app): State<App>) -> Result<impl IntoResponse, 
     Ok(Json(json!({ "status": "ok" })))
 }
 
-/// `GET /api/openapi.json`: the document of what is served.
-pub(crate) async fn openapi() -> impl IntoResponse {
-    Json(crate::openapi())
+/// `GET /api/openapi.json`: the document of what is served; a setting shuts it.
+pub(crate) async fn openapi(State(app): State<App>) -> Result<impl IntoResponse, ApiError> {
+    if app.no_openapi {
+        return Err(ApiError::NoSuchPath);
+    }
+    Ok(Json(crate::openapi()))
 }
 
 /// Every other path.

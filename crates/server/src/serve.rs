@@ -4,13 +4,15 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::{ServiceExt, extract::Request};
 use axum_server::{Handle, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
+use hyper_util::rt::TokioTimer;
 use store::Store;
 use tokio::{net::TcpListener, task::JoinSet, time::MissedTickBehavior};
 use tower::Layer as _;
 use tower_http::normalize_path::NormalizePathLayer;
 
 use crate::{
-    router,
+    app::App,
+    routes::router,
     tls::{Tls, TlsError, TlsFiles, hsts},
 };
 
@@ -18,6 +20,11 @@ use crate::{
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
 /// How long requests in flight may take once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// About where a request's head becomes too large (431): what is read of it at once.
+const MAX_HEAD: usize = 64 << 10;
+/// The most headers of a request, hyper's default. More are answered with 431.
+const MAX_HEADERS: usize = 100;
 
 /// How the server is reached.
 #[derive(Debug, Clone)]
@@ -28,6 +35,37 @@ pub struct ServerConfig {
     pub public_url: Option<String>,
     /// What TLS is served with; plain HTTP unless given.
     pub tls: Option<TlsFiles>,
+    /// Whether `/api/openapi.json` is shut; `narrowgate openapi` prints the same.
+    pub no_openapi: bool,
+    /// How long things may take.
+    pub limits: Limits,
+}
+
+impl ServerConfig {
+    /// What is usual, at this address.
+    #[must_use]
+    pub fn on(listen: SocketAddr) -> Self {
+        let limits = Limits::default();
+        Self { listen, public_url: None, tls: None, no_openapi: false, limits }
+    }
+}
+
+/// How long things may take. A run is not among them: it goes on by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// A request's head, from the first wait for it: also how long a connection may be idle.
+    pub head: Duration,
+    /// A request's body.
+    pub body: Duration,
+    /// The whole answer.
+    pub answer: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { head: seconds(30), body: seconds(30), answer: seconds(60) }
+    }
 }
 
 /// Why the server does not run.
@@ -56,6 +94,8 @@ pub struct Server {
     public_url: String,
     store: Store,
     tls: Option<Tls>,
+    no_openapi: bool,
+    limits: Limits,
 }
 
 impl Server {
@@ -74,7 +114,8 @@ impl Server {
         let address = listener.local_addr().map_err(listen)?;
         let own_url = origin(tls.is_some(), address);
         let public_url = config.public_url.unwrap_or(own_url);
-        Ok(Self { listener, address, public_url, store, tls })
+        let (no_openapi, limits) = (config.no_openapi, config.limits);
+        Ok(Self { listener, address, public_url, store, tls, no_openapi, limits })
     }
 
     /// The address that it listens on.
@@ -103,7 +144,12 @@ impl Server {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServerError> {
-        let mut router = router(self.store.clone(), &self.public_url);
+        let mut router = router(App {
+            store: self.store.clone(),
+            public_url: self.public_url.trim_end_matches('/').into(),
+            limits: self.limits,
+            no_openapi: self.no_openapi,
+        });
         if self.tls.is_some() {
             router = router.layer(hsts());
         }
@@ -114,11 +160,14 @@ impl Server {
             ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
         let handle = Handle::new();
         let listener = self.listener.into_std().map_err(ServerError::Stopped)?;
-        let serving = axum_server::from_tcp(listener)
+        let mut serving = axum_server::from_tcp(listener)
             .map_err(ServerError::Stopped)?
             .http1_only()
             .handle(handle.clone())
             .acceptor(NoDelayAcceptor::new());
+        let mut http = serving.http_builder().http1();
+        http.timer(TokioTimer::new()).header_read_timeout(self.limits.head);
+        http.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
         let mut beside = JoinSet::new();
         beside.spawn(flush_last_used(self.store.clone()));
         beside.spawn(async move {

@@ -151,3 +151,67 @@ fn imports_point_down() {
         }
     }
 }
+
+/// The page on security names a test for each line, and each of them is there.
+#[test]
+fn the_page_on_security_names_tests_that_are_there() {
+    let page = fs::read_to_string(crates().join("../docs/security.md")).unwrap();
+    let all: Vec<_> = sources(&crates()).into_iter().map(|(_, text)| text).collect();
+    let mut lines = 0;
+    for row in page.lines().filter(|row| row.starts_with("| ") && !row.starts_with("| line")) {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let named: Vec<_> = tests
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| {
+                name.contains('_')
+                    && name
+                        .chars()
+                        .all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+            })
+            .collect();
+        if row.starts_with("| ---") {
+            continue;
+        }
+        assert!(!named.is_empty(), "a line without a test: {row}");
+        for name in named {
+            let declared = format!("fn {name}(");
+            assert!(all.iter().any(|text| text.contains(&declared)), "no test is called {name}");
+        }
+        lines += 1;
+    }
+    assert!(lines >= 26, "{lines}");
+}
+
+/// SECURITY line 1: what is minted outside of tests is minted from the system's generator.
+#[test]
+fn secrets_are_minted_from_the_operating_systems_generator() {
+    let mut mints = 0;
+    for name in ["store", "wire", "server", "runner", "cli"] {
+        for (path, text) in sources(&crates().join(name).join("src")) {
+            let text = text.split("#[cfg(test)]").next().unwrap();
+            for call in text.split("TokenSecret::mint(").skip(1) {
+                let arguments = call.split(';').next().unwrap();
+                assert!(arguments.contains("UnwrapErr(SysRng)"), "{}: {arguments}", path.display());
+                mints += 1;
+            }
+        }
+    }
+    assert!(mints >= 3, "{mints}");
+}
+
+/// SECURITY line 15: what is not in the list of routes is public, and is in `public-routes.txt`.
+#[test]
+fn no_route_is_added_past_the_list() {
+    for (path, text) in sources(&crates().join("server/src")) {
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        let public = server::public_routes().len();
+        let may = if path.ends_with("routes/mod.rs") { public + 1 } else { 0 };
+        let found = [".route(", ".route_service(", ".nest(", ".fallback_service("]
+            .iter()
+            .map(|call| text.matches(call).count())
+            .sum::<usize>();
+        assert_eq!(found, may, "{}", path.display());
+    }
+}

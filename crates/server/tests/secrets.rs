@@ -54,6 +54,30 @@ async fn no_secret_is_logged_written_or_answered_twice() {
         answers
             .push(token.post(path, json!({ "name": token.secret(), "x": token.secret() })).await);
     }
+    // In a field or a path where it does not belong.
+    let one = acme.v3(&format!("/service-tokens/{id}/"));
+    let misplaced = [
+        (one.clone(), json!({ "state": token.secret() })),
+        (format!("{one}permissions/"), json!([{ "permission_set": token.secret() }])),
+        (format!("{one}permissions/"), json!([{ "project_id": token.secret() }])),
+        (acme.v3("/check/"), json!({ "resource": token.secret(), "action": token.secret() })),
+        (sales.v3("/credentials/"), json!({ "type": "postgres", "threads": password })),
+        (sales.v3("/credentials/"), json!({ "type": password })),
+        (sales.v3("/environments/"), json!({ "name": "e", "type": token.secret() })),
+        (acme.v2("/jobs/"), json!({ "name": "j", "execute_steps": [token.secret()] })),
+        (acme.v3("/connections/"), json!({ "name": "c", "adapter_version": password })),
+        (format!("{one}{}/", token.secret()), json!({})),
+    ];
+    for (path, body) in misplaced {
+        let answer = acme.admin.post(&path, body).await;
+        assert!((400..500).contains(&answer.status()), "{path}: {}", answer.text());
+        answers.push(answer);
+    }
+    for query in ["limit", "order_by", "state", "project_id"] {
+        let path = acme.v2(&format!("/jobs/?{query}={password}"));
+        answers.push(acme.admin.get(&path).await);
+    }
+    answers.push(acme.admin.get(&acme.v3(&format!("/projects/{}/", token.secret()))).await);
     let credential = json!({
         "type": "postgres", "default_schema": "s", "username": "u", "password": password,
         "target_name": "default", "threads": 4,

@@ -42,6 +42,11 @@ impl DataDir {
     pub fn database(&self) -> PathBuf {
         self.0.join("narrowgate.db")
     }
+    /// Whether there is a database in it.
+    #[must_use]
+    pub fn is_made(&self) -> bool {
+        self.database().exists()
+    }
     /// The keyring, unless the environment names another (`NARROWGATE_KEYRING`).
     #[must_use]
     pub fn keyring(&self) -> PathBuf {

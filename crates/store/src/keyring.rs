@@ -13,7 +13,7 @@ use domain::secret::DigestKey;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::db::private_folder;
+use crate::{DataDir, db::private_folder};
 
 /// Keys for token digests and sealed secrets. The newest is used for new ones; the others are
 /// kept for what was made with them.
@@ -79,6 +79,24 @@ impl Keyring {
             create(path).map_err(|err| error(format!("cannot be made: {err}")))?;
         }
         Self::load(path).map_err(error)
+    }
+
+    /// The keyring of a data folder, at `path`; a new folder gets a new one.
+    ///
+    /// # Errors
+    /// As [`Keyring::load_or_create`]; and if the folder has a database and its keyring is not
+    /// there: with another one, no token of it would work and no secret could be opened.
+    pub fn of(dir: &DataDir, path: &Path) -> Result<Self, KeyringError> {
+        if dir.is_made() && !path.try_exists().unwrap_or(true) {
+            let database = dir.database();
+            let reason = format!(
+                "is missing, and {} cannot be used without it: put it back, or name its place \
+                 with --keyring",
+                database.display()
+            );
+            return Err(KeyringError { path: path.display().to_string(), reason });
+        }
+        Self::load_or_create(path)
     }
 
     fn load(path: &Path) -> Result<Self, String> {

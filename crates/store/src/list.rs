@@ -192,7 +192,8 @@ impl<C: ColumnTrait> Field<C> {
 
     /// Reads a value by the field's kind.
     fn value(&self, text: &str) -> Result<Value, StoreError> {
-        let must_be = |what: &str| self.invalid(format!("must be {what}, not `{}`", short(text)));
+        // Without the value, which may be a secret in the wrong place.
+        let must_be = |what: &str| self.invalid(format!("must be {what}"));
         match self.reads() {
             Kind::Int | Kind::InSpec(_) => match text.trim().parse::<i64>() {
                 Ok(number) => Ok(number.into()),
@@ -214,11 +215,6 @@ impl<C: ColumnTrait> Field<C> {
     fn invalid(&self, message: String) -> StoreError {
         StoreError::Invalid { field: self.name, message }
     }
-}
-
-/// What of a caller's text is worth repeating.
-fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
 /// The condition that a row's project is in the scope; a scope that covers every project in some

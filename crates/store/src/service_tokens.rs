@@ -348,6 +348,7 @@ async fn check_projects(tx: &Tx, grants: &[Grant]) -> Result<(), StoreError> {
         .from(Alias::new("projects"))
         .and_where(Expr::col(Alias::new("account_id")).eq(tx.account().get()))
         .and_where(Expr::col(Alias::new("id")).is_in(named.iter().copied()))
+        .and_where(Expr::col(Alias::new("state")).eq(crate::rows::ACTIVE))
         .take();
     let rows = tx.db().query_all(&found).await.map_err(StoreError::db)?;
     let found: BTreeSet<i64> = rows

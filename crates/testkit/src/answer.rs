@@ -35,6 +35,17 @@ impl TestAnswer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
+    /// Every header but those that differ from answer to answer: its time and its request's id.
+    #[must_use]
+    pub fn lasting_headers(&self) -> Vec<(String, String)> {
+        let told =
+            self.headers.iter().filter(|(name, _)| *name != "date" && *name != "x-request-id");
+        let text = |value: &reqwest::header::HeaderValue| {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        };
+        told.map(|(name, value)| (name.to_string(), text(value))).collect()
+    }
+
     /// The body as it came.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

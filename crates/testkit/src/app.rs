@@ -31,17 +31,27 @@ impl TestApp {
     /// Starts one with an empty database.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        Self::in_folder(Arc::new(folder)).await
+        Self::in_folder(Arc::new(folder), |_| {}).await
     }
 
-    async fn in_folder(folder: Arc<tempfile::TempDir>) -> Self {
+    /// Starts one that is set otherwise than usual.
+    pub async fn set(edit: impl FnOnce(&mut ServerConfig)) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        Self::in_folder(Arc::new(folder), edit).await
+    }
+
+    async fn in_folder(
+        folder: Arc<tempfile::TempDir>,
+        edit: impl FnOnce(&mut ServerConfig),
+    ) -> Self {
         let dir = DataDir::new(folder.path());
         let start = Timestamp::parse("2026-11-23T12:00:00Z").expect("a time");
         let clock = Clock::fixed(start);
         let keyring = Keyring::load_or_create(&dir.keyring()).expect("a keyring can be made");
         let store = Store::open(&dir, keyring, clock.clone()).await.expect("the store opens");
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = ServerConfig { listen, public_url: None, tls: None };
+        let mut config = ServerConfig::on(listen);
+        edit(&mut config);
         let server = Server::bind(store.clone(), config).await.expect("a port is free");
         let url = server.public_url().to_owned();
         let (stop, stopped) = oneshot::channel();
@@ -59,7 +69,7 @@ impl TestApp {
         let folder = Arc::clone(&self.folder);
         self.stop().await;
         drop(self);
-        Self::in_folder(folder).await
+        Self::in_folder(folder, |_| {}).await
     }
 
     /// Stops the server: requests in flight are finished.

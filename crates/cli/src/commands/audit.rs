@@ -6,7 +6,7 @@ use domain::authz::{AuditLogs, Caller, Origin, Permit, Read, SystemTask, authori
 use serde_json::json;
 use store::AuditError;
 
-use super::open;
+use super::open_existing;
 use crate::{
     args::{AuditCommand, AuditVerifyArgs},
     error::CliError,
@@ -20,7 +20,7 @@ pub(super) async fn run(command: AuditCommand) -> Result<ExitCode, CliError> {
 }
 
 async fn verify(args: &AuditVerifyArgs) -> Result<ExitCode, CliError> {
-    let store = open(&args.data).await?;
+    let store = open_existing(&args.data).await?;
     let auditors = store.system_principals(SystemTask::Auditor).await?;
     let auditors = auditors
         .into_iter()

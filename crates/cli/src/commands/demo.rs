@@ -32,7 +32,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<ExitCode, CliError> {
     let dir = DataDir::new(&args.data_dir);
     let store = open_with(&dir, &dir.keyring(), Clock::System).await?;
     store.lock_for_serving()?;
-    let listen = ServerConfig { listen: args.listen, public_url: None, tls: None };
+    let listen = ServerConfig::on(args.listen);
     let server = Server::bind(store.clone(), listen).await?;
     let config = RunnerConfig { dbt: args.dbt.clone(), ..RunnerConfig::default() };
     let runner = Runner::start(store.clone(), config).await?;

@@ -12,6 +12,7 @@ mod token;
 
 use std::{path::Path, process::ExitCode};
 
+use domain::secret::TokenSecret;
 use store::{Clock, DataDir, Keyring, Store};
 
 use crate::{
@@ -40,27 +41,42 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
 }
 
 async fn migrate(args: &DataDirArgs) -> Result<ExitCode, CliError> {
-    open(args).await?.close().await?;
+    open_existing(args).await?.close().await?;
     output::line(format!("the database in {} is up to date", args.data_dir.display()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens a data folder for a local command; a server may be running on it.
+/// Opens a data folder, made if it is missing, for a local command; a server may be running on it.
 async fn open(args: &DataDirArgs) -> Result<Store, CliError> {
     let keyring = args.keyring.clone();
     let dir = DataDir::new(&args.data_dir);
     open_with(&dir, &keyring.unwrap_or_else(|| dir.keyring()), Clock::System).await
 }
 
+/// The same for a command that makes no sense on a new folder.
+async fn open_existing(args: &DataDirArgs) -> Result<Store, CliError> {
+    if !DataDir::new(&args.data_dir).is_made() {
+        let dir = args.data_dir.display();
+        let hint = "`narrowgate init` makes one";
+        return Err(CliError::Other(format!("`{dir}` is no data folder: {hint}")));
+    }
+    open(args).await
+}
+
 async fn open_with(dir: &DataDir, keyring: &Path, clock: Clock) -> Result<Store, CliError> {
-    let keyring = Keyring::load_or_create(keyring)?;
+    let keyring = Keyring::of(dir, keyring)?;
     Ok(Store::open(dir, keyring, clock).await?)
 }
 
 impl ClientArgs {
     /// The client that the arguments ask for.
     fn client(&self) -> Result<wire::client::Client, CliError> {
-        Ok(wire::client::Client::new(&self.url, self.token.clone())?)
+        // Read here, so that a text that is no token is not repeated in the complaint.
+        let token = TokenSecret::parse(self.token.trim()).map_err(|_| {
+            let right = "47 characters that begin with `ngst_` or `ngpt_`";
+            CliError::Usage(format!("--token (NARROWGATE_TOKEN) holds no token: {right}"))
+        })?;
+        Ok(wire::client::Client::new(&self.url, token)?)
     }
 
     /// `/api/v3/accounts/{id}` and what follows.

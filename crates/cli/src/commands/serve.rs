@@ -25,14 +25,17 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
     let store = open_with(&dir, &config.keyring(), clock).await?;
     store.lock_for_serving()?;
     let listen = ServerConfig {
-        listen: config.listen,
         public_url: config.public_url.clone(),
         tls: config.tls(),
+        no_openapi: config.no_openapi,
+        ..ServerConfig::on(config.listen)
     };
     let server = Server::bind(store.clone(), listen).await?;
     let runner = start_runner(&store, &config).await?;
+    // Before the line that tells a script that it may ask.
+    let stop = asked_to_stop()?;
     output::line(format!("listening on {}", server.local_url()));
-    let ended = server.run(asked_to_stop()?).await;
+    let ended = server.run(stop).await;
     if let Some(runner) = runner {
         runner.stop().await;
     }
@@ -67,7 +70,7 @@ pub(super) fn asked_to_stop() -> Result<impl Future<Output = ()> + Send + 'stati
 
 fn listen_to_log(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter)
-        .map_err(|error| CliError::Other(format!("`log` is no filter: {error}")))?;
+        .map_err(|error| CliError::Usage(format!("`log` is no filter: {error}")))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     Ok(())
 }

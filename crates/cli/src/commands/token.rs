@@ -6,14 +6,17 @@ use domain::{
     Name, Timestamp,
     authz::{Caller, Origin, Permit, ServiceTokens, SystemTask, Write, authorize},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use store::ImportedToken;
-use wire::v3::{PermissionRow, ServiceToken};
+use wire::{
+    client::Client,
+    v3::{PermissionRow, ServiceToken},
+};
 
 use super::{
     grants::{parse, told},
-    open,
+    open_existing,
 };
 use crate::{
     args::{
@@ -51,17 +54,7 @@ async fn create(args: &TokenCreateArgs) -> Result<(), CliError> {
 }
 
 async fn list(args: &ClientArgs) -> Result<(), CliError> {
-    let mut tokens: Vec<ServiceToken> = Vec::new();
-    let client = args.client()?;
-    loop {
-        let path = args.v3(&format!("/service-tokens/?limit=100&offset={}", tokens.len()));
-        let page: Vec<ServiceToken> = client.get(&path).await?;
-        let last = page.len() < 100;
-        tokens.extend(page);
-        if last {
-            break;
-        }
-    }
+    let tokens: Vec<ServiceToken> = all(&args.client()?, &args.v3("/service-tokens/")).await?;
     if args.json {
         return output::json(&tokens);
     }
@@ -92,9 +85,9 @@ async fn show(args: &TokenShowArgs) -> Result<(), CliError> {
 
 async fn permissions(args: &TokenPermissionsArgs) -> Result<(), CliError> {
     let client = &args.client;
-    let path = client.v3(&format!("/service-tokens/{}/permissions/?limit=100", args.id));
-    let rows: Vec<PermissionRow> = if args.grants.grants.is_empty() {
-        client.client()?.get(&path).await?
+    let path = client.v3(&format!("/service-tokens/{}/permissions/", args.id));
+    let rows: Vec<PermissionRow> = if args.grants.grants.is_empty() && !args.none {
+        all(&client.client()?, &path).await?
     } else {
         client.client()?.post(&path, &args.grants.body()).await?
     };
@@ -119,6 +112,19 @@ async fn delete(args: &TokenShowArgs) -> Result<(), CliError> {
     }
     output::line(format!("token {} `{}` is deleted and works no longer", token.id, token.name));
     Ok(())
+}
+
+/// A whole list, page by page.
+async fn all<T: DeserializeOwned>(client: &Client, path: &str) -> Result<Vec<T>, CliError> {
+    let mut rows = Vec::new();
+    loop {
+        let page: Vec<T> = client.get(&format!("{path}?limit=100&offset={}", rows.len())).await?;
+        let last = page.len() < 100;
+        rows.extend(page);
+        if last {
+            return Ok(rows);
+        }
+    }
 }
 
 fn print(token: &ServiceToken) {
@@ -182,7 +188,7 @@ async fn import(args: &TokenImportArgs) -> Result<(), CliError> {
             row.token().map_err(|error| CliError::Other(format!("row {}: {error}", index + 1)))
         })
         .collect();
-    let store = open(&args.data).await?;
+    let store = open_existing(&args.data).await?;
     let principals = store.system_principals(SystemTask::Importer).await?;
     let importer = principals.into_iter().find(|one| one.account() == args.account);
     let importer = importer

@@ -7,6 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use reqwest::Method;
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_narrowgate");
@@ -127,6 +128,13 @@ impl Server {
         Self::started(command.args(options))
     }
 
+    /// One that runs jobs with this program in dbt's place.
+    pub(crate) fn with_dbt(folder: &Folder, dbt: &std::path::Path) -> Self {
+        let dbt = dbt.display().to_string();
+        let options = ["serve", "--listen", "127.0.0.1:0", "--log", "error", "--dbt", &dbt];
+        Self::started(&mut folder.command(&options))
+    }
+
     /// By this command, once it says where it listens.
     pub(crate) fn started(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -158,17 +166,31 @@ impl Server {
         )
     }
 
-    /// `POST` under the account; the answer has to be good.
+    /// `POST` under the account, v3; the answer has to be good.
     pub(crate) fn post(&self, account: &Value, path: &str, body: &Value) -> Value {
-        let url = format!("{}/api/v3/accounts/{}{path}", self.url, account["account_id"]);
+        let path = format!("/api/v3/accounts/{}{path}", account["account_id"]);
+        self.ask(Method::POST, account, &path, Some(body))
+    }
+
+    /// Any request with the account's token; the answer has to be good.
+    pub(crate) fn ask(
+        &self,
+        method: Method,
+        account: &Value,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Value {
         let secret = account["personal_token"].as_str().unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let client = reqwest::Client::builder().no_proxy().build().unwrap();
-            let answer = client.post(url).bearer_auth(secret).json(body).send().await.unwrap();
+            let request = client.request(method, format!("{}{path}", self.url));
+            let request = request.bearer_auth(secret);
+            let request = body.into_iter().fold(request, reqwest::RequestBuilder::json);
+            let answer = request.send().await.unwrap();
             let status = answer.status();
             let text = answer.text().await.unwrap();
-            assert!(status.is_success(), "{text}");
+            assert!(status.is_success(), "{path}: {text}");
             serde_json::from_str(&text).unwrap()
         })
     }

@@ -162,15 +162,15 @@ fn a_certificate_that_cannot_be_used_stops_the_start_with_one_line() {
     let (cert, key, missing) = (file("cert.pem"), file("key.pem"), file("missing.pem"));
     let other_key = file("ca-key.pem");
     let cases = [
-        (serve(&["--tls-cert", &cert]), "`tls_cert` and `tls_key` go together"),
-        (serve(&["--tls-cert", &missing, "--tls-key", &key]), "cannot read"),
-        (serve(&["--tls-cert", &key, "--tls-key", &key]), "holds no certificate in PEM"),
-        (serve(&["--tls-cert", &cert, "--tls-key", &cert]), "holds no private key in PEM"),
-        (serve(&["--tls-cert", &cert, "--tls-key", &other_key]), "do not go together"),
-        (folder.serve(&["--listen", "0.0.0.0:0"]), "give --tls-cert and --tls-key"),
+        (2, serve(&["--tls-cert", &cert]), "`tls_cert` and `tls_key` go together"),
+        (1, serve(&["--tls-cert", &missing, "--tls-key", &key]), "cannot read"),
+        (1, serve(&["--tls-cert", &key, "--tls-key", &key]), "holds no certificate in PEM"),
+        (1, serve(&["--tls-cert", &cert, "--tls-key", &cert]), "holds no private key in PEM"),
+        (1, serve(&["--tls-cert", &cert, "--tls-key", &other_key]), "do not go together"),
+        (2, folder.serve(&["--listen", "0.0.0.0:0"]), "give --tls-cert and --tls-key"),
     ];
-    for (said, words) in cases {
-        assert_eq!(said.code, Some(1), "{words}: {said:?}");
+    for (code, said, words) in cases {
+        assert_eq!(said.code, Some(code), "{words}: {said:?}");
         assert_eq!(said.err.trim_end().lines().count(), 1, "{words}: {said:?}");
         assert!(said.err.contains(words), "{words}: {said:?}");
         assert!(!said.err.contains("PRIVATE KEY"), "{said:?}");

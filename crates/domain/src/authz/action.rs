@@ -58,10 +58,10 @@ pub trait KindMarker: sealed::Sealed + Send + Sync + 'static {
     const KIND: ResourceKind;
 }
 
-/// The text names no kind of resource.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a kind of resource")]
-pub struct UnknownResource(pub String);
+/// The text names no kind of resource. It is not repeated: it may be a secret in the wrong field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a kind of resource: use a key such as `jobs`")]
+pub struct UnknownResource;
 
 macro_rules! resources {
     ($($name:ident = $key:literal,)*) => {
@@ -87,7 +87,7 @@ macro_rules! resources {
             fn from_str(text: &str) -> Result<Self, UnknownResource> {
                 match text {
                     $($key => Ok(Self::$name),)*
-                    _ => Err(UnknownResource(text.to_owned())),
+                    _ => Err(UnknownResource),
                 }
             }
         }

@@ -23,10 +23,10 @@ use super::catalogue::{SetRow, catalogue};
 #[serde(try_from = "String", into = "String")]
 pub struct PermissionSet(pub(super) u8);
 
-/// The text names no permission set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a permission set")]
-pub struct UnknownPermissionSet(pub String);
+/// The text names no permission set. It is not repeated: it may be a secret in the wrong field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not the key of a permission set")]
+pub struct UnknownPermissionSet;
 
 impl PermissionSet {
     /// Every set that a grant can name, in the order of the catalogue.
@@ -66,7 +66,7 @@ impl std::str::FromStr for PermissionSet {
             .sets()
             .find(|row| row.key == text)
             .map(|row| row.set)
-            .ok_or_else(|| UnknownPermissionSet(text.to_owned()))
+            .ok_or(UnknownPermissionSet)
     }
 }
 

@@ -20,10 +20,10 @@ pub enum Category {
     Other,
 }
 
-/// The text names no category.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an environment category: use all, development, staging, production or other")]
-pub struct UnknownCategory(pub String);
+/// The text names no category. It is not repeated: it may be a secret in the wrong field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not an environment category: use all, development, staging, production or other")]
+pub struct UnknownCategory;
 
 impl Category {
     /// Every category.
@@ -84,7 +84,7 @@ impl Categories {
     /// Reads the wire's list; `all` means every category.
     ///
     /// # Errors
-    /// [`UnknownCategory`] with the first word that is none.
+    /// [`UnknownCategory`] if a word is none.
     pub fn parse<T: AsRef<str>>(words: &[T]) -> Result<Self, UnknownCategory> {
         words.iter().map(AsRef::as_ref).try_fold(Self::NONE, |set, word| match word {
             "all" => Ok(Self::ALL),
@@ -92,7 +92,7 @@ impl Categories {
                 .into_iter()
                 .find(|category| category.key() == word)
                 .map(|category| set.with(category))
-                .ok_or_else(|| UnknownCategory(word.to_owned())),
+                .ok_or(UnknownCategory),
         })
     }
 

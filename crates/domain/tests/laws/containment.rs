@@ -3,7 +3,8 @@
 use domain::{
     Plan,
     authz::{
-        Access, AccountTerms, Action, Category, Grant, License, Principal, Projects, contained,
+        Access, AccountTerms, Action, Category, Grant, License, PermissionSet, Principal, Projects,
+        contained,
     },
 };
 use proptest::{
@@ -123,6 +124,28 @@ proptest! {
 
 fn everywhere(set: &str) -> Grant {
     Grant::new(set.parse().unwrap(), Projects::All).unwrap()
+}
+
+/// All of them, not a sample: each set held everywhere or on one project, each asked for likewise.
+#[test]
+fn every_set_is_contained_in_another_where_the_naive_loop_says_so() {
+    let places = |set: PermissionSet| {
+        let here = Projects::only([NAMED[0].try_into().unwrap()]).unwrap();
+        [Projects::All, here].into_iter().filter_map(move |place| Grant::new(set, place).ok())
+    };
+    let all: Vec<_> = PermissionSet::all().flat_map(places).collect();
+    let (mut within, mut pairs) = (0, 0);
+    for held in &all {
+        let maker = token(terms(Some(Plan::Enterprise)), vec![held.clone()]);
+        for asked in &all {
+            let asked = [asked.clone()];
+            let expected = within_pointwise(&asked, &maker);
+            assert_eq!(contained(&asked, &maker).is_ok(), expected, "{held:?} {asked:?}");
+            within += usize::from(expected);
+            pairs += 1;
+        }
+    }
+    assert!(pairs >= 31 * 31 && within > all.len(), "{within} of {pairs}");
 }
 
 #[test]

@@ -2,14 +2,14 @@
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Request, State},
     handler::Handler,
     http::Method,
-    middleware,
+    middleware::{self, Next},
+    response::Response,
     routing::{MethodFilter, MethodRouter, get, on},
 };
 use domain::authz::Action;
-use store::Store;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
@@ -108,8 +108,7 @@ pub fn served_routes() -> Vec<ServedRoute> {
 /// The whole router: what is served, what is documented and not built yet (501), what is public.
 ///
 /// Slashes at the end of paths are the server's business: see [`serve`](crate::serve).
-pub fn router(store: Store, public_url: &str) -> Router {
-    let app = App { store, public_url: public_url.trim_end_matches('/').into() };
+pub(crate) fn router(app: App) -> Router {
     let served = served_routes();
     let missing = documented_operations().iter().filter(|operation| {
         !served
@@ -123,17 +122,63 @@ pub fn router(store: Store, public_url: &str) -> Router {
         .route("/", get(public::root))
         .route("/healthz", get(public::health))
         .route("/api/openapi.json", get(public::openapi));
-    served
+    let all = served
         .into_iter()
         .map(|route| (route.path, route.handler))
         .chain(missing)
-        .fold(public, |router, (path, handler)| router.route(path, handler))
+        .fold(public, |router, (path, handler)| router.route(path, handler));
+    dressed(all, app)
+}
+
+/// What holds for every path: limits, what is answered to the rest and to a panic, the request's
+/// id.
+fn dressed(routes: Router<App>, app: App) -> Router {
+    routes
         .fallback(public::no_such_path)
         .method_not_allowed_fallback(public::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(app.clone(), in_time))
         .layer(CatchPanicLayer::custom(|_| {
             axum::response::IntoResponse::into_response(ApiError::Internal)
         }))
         .layer(middleware::from_fn(request_id::identify))
         .with_state(app)
+}
+
+/// Gives up an answer that takes too long; what it has not committed is not done.
+async fn in_time(
+    State(app): State<App>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let answer = tokio::time::timeout(app.limits.answer, next.run(request));
+    answer.await.map_err(|_| ApiError::TookTooLong)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, routing::get};
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::serve::Limits;
+
+    async fn defect() -> &'static str {
+        panic!("of /some/where.rs")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_says_nothing_of_the_inside() {
+        let house = testkit::TestApp::new().await;
+        let (store, limits) = (house.store.clone(), Limits::default());
+        let app = App { store, public_url: "".into(), limits, no_openapi: false };
+        let router = dressed(Router::new().route("/", get(defect)), app);
+        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 500);
+        assert!(answer.headers().contains_key("x-request-id"));
+        let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(told["status"]["user_message"], "Something went wrong on our side.");
+        assert_eq!(told["data"], serde_json::Value::Null);
+    }
 }

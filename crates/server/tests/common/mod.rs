@@ -7,6 +7,8 @@
     reason = "each test file uses its part of it, and a failure here is a failed test"
 )]
 
+pub(crate) mod everything;
+
 use std::sync::Arc;
 
 use domain::{

@@ -8,8 +8,8 @@ use domain::{
     run::{Outcome, RunState, RunStatus, RunStep, StepState},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, QueryTrait as _, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, JoinType, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, QueryTrait as _, sea_query::Expr,
 };
 
 use super::{find, outcome};
@@ -45,7 +45,7 @@ impl Store {
         rows.into_iter().map(Model::into_domain).collect()
     }
 
-    /// One step.
+    /// One step with its console text so far, in one statement.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
@@ -53,11 +53,23 @@ impl Store {
         &self,
         permit: &Permit<Read, Runs>,
         id: StepId,
-    ) -> Result<RunStep, StoreError> {
+    ) -> Result<(RunStep, String), StoreError> {
         let reached = (Column::AccountId, permit.account());
+        let chunks = Entity::belongs_to(step_log_chunk::Entity)
+            .from(Column::Id)
+            .to(step_log_chunk::Column::StepId);
         let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
-            .filter(Column::Id.eq(id.get()));
-        only(rows, self.reader()).await?.into_domain()
+            .filter(Column::Id.eq(id.get()))
+            .join(JoinType::LeftJoin, chunks.into())
+            .select_also(step_log_chunk::Entity)
+            .order_by_asc(step_log_chunk::Column::Id)
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        let log =
+            rows.iter().filter_map(|(_, chunk)| Some(chunk.as_ref()?.text.as_str())).collect();
+        let (step, _) = rows.into_iter().next().ok_or(StoreError::NotFound)?;
+        Ok((step.into_domain()?, log))
     }
 
     /// The console text of these steps so far, in one statement. Steps come from

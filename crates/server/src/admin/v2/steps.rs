@@ -24,9 +24,9 @@ pub(crate) async fn show(
     At(id): At<StepId>,
     Query(params): Query,
 ) -> Result<Object<RunStep>, ApiError> {
-    let step = app.store.run_step(&permit, id).await?;
-    let steps = with_logs(&app, &permit, &params.include, vec![step]).await?;
-    steps.into_iter().next().map(Object).ok_or(ApiError::NotFound)
+    let (step, log) = app.store.run_step(&permit, id).await?;
+    let (debug, now) = (params.include.has("debug_logs"), app.store.clock().now());
+    Ok(Object(RunStep::new(&step, permit.account(), &log, debug, now)))
 }
 
 /// The steps of these runs with their logs, by run and in order: two statements.

@@ -1,0 +1,94 @@
+//! From a token's text to a permit, with the store asked each time: what a request pays before its
+//! handler. `cargo bench --package store`.
+//!
+//! The goal (1.6 × the digest alone) is that of an index in memory, which is not built yet. Until
+//! then this says what the look-up costs.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot start may as well stop"
+)]
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::{
+    hint::black_box,
+    sync::Arc,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use common::{House, everywhere, house, secret};
+use divan::Bencher;
+use domain::{
+    authz::{Caller, Jobs, Origin, Permit, Write, authorize},
+    secret::{DigestKey, TokenKind, TokenSecret},
+};
+use tokio::runtime::Runtime;
+
+const TOKENS: u64 = 1_000;
+
+fn main() {
+    divan::main();
+}
+
+/// A store with 1,000 tokens, whose secrets are gone through in turn.
+struct Bench {
+    runtime: Runtime,
+    house: House,
+    texts: Vec<String>,
+    next: AtomicUsize,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let house = runtime.block_on(async {
+            let house = house().await;
+            for seed in 0..TOKENS {
+                house.token("t", vec![everywhere("job_admin")], 100 + seed).await;
+            }
+            house
+        });
+        let text = |seed| secret(TokenKind::Service, 100 + seed).reveal().to_owned();
+        Self { runtime, house, texts: (0..TOKENS).map(text).collect(), next: AtomicUsize::new(0) }
+    }
+
+    fn text(&self) -> &str {
+        // A step that shares no factor with 1,000 goes through all of them, out of order.
+        &self.texts[self.next.fetch_add(337, Ordering::Relaxed) % self.texts.len()]
+    }
+}
+
+/// The measure: the token's own digest.
+#[divan::bench]
+fn digest(bencher: Bencher) {
+    let (secret, key) = (secret(TokenKind::Service, 1), DigestKey::new(1, &[7; 32]));
+    bencher.bench_local(|| black_box(&secret).digest(black_box(&key)));
+}
+
+#[divan::bench]
+fn parse_authenticate_and_authorise(bencher: Bencher) {
+    let bench = Bench::new();
+    bencher.bench_local(|| {
+        bench.runtime.block_on(async {
+            let secret = TokenSecret::parse(bench.text()).unwrap();
+            let principal = bench.house.store.authenticate(&secret).await.unwrap().unwrap();
+            let caller = Arc::new(Caller::new(principal, Origin::local()));
+            let permit: Permit<Write, Jobs> = authorize(&caller, bench.house.account).unwrap();
+            black_box(permit);
+        });
+    });
+}
+
+/// A token that nobody has: the same look-up, with nothing found.
+#[divan::bench]
+fn refuse_an_unknown_token(bencher: Bencher) {
+    let bench = Bench::new();
+    let unknown = secret(TokenKind::Service, 1);
+    bencher.bench_local(|| {
+        bench
+            .runtime
+            .block_on(async { black_box(bench.house.store.authenticate(&unknown).await.unwrap()) })
+    });
+}
