@@ -116,6 +116,9 @@ pub(crate) struct ServeArgs {
     /// The certificate's private key, PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_key: Option<String>,
+    /// A proxy whose X-Forwarded-For is believed: an address or a network; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) trusted_proxy: Vec<String>,
     /// The dbt program [default: dbt]
     #[arg(long, value_name = "PATH")]
     pub(crate) dbt: Option<String>,
@@ -350,10 +353,13 @@ pub(crate) enum AuditCommand {
 #[derive(Debug, Args)]
 pub(crate) struct AuditVerifyArgs {
     #[command(flatten)]
-    pub(crate) data: DataDirArgs,
+    pub(crate) data: Option<DataDirArgs>,
     /// One account only
     #[arg(long)]
     pub(crate) account: Option<AccountId>,
+    /// An export's file instead of a data folder's chains
+    #[arg(long, value_name = "EXPORT", conflicts_with = "account")]
+    pub(crate) file: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

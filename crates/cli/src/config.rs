@@ -11,7 +11,7 @@ use figment::{
     value::{Dict, Map, Value},
 };
 use serde::{Deserialize, Serialize};
-use server::TlsFiles;
+use server::{TlsFiles, TrustedProxies};
 
 use crate::{args::ServeArgs, error::CliError};
 
@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) tls_cert: Option<PathBuf>,
     /// Its private key.
     pub(crate) tls_key: Option<PathBuf>,
+    /// Whose `X-Forwarded-For` counts; nobody's unless given.
+    pub(crate) trusted_proxy: TrustedProxies,
     /// The dbt program.
     pub(crate) dbt: PathBuf,
     /// How many runs are executed at once, 1 or more.
@@ -46,8 +48,17 @@ pub(crate) struct Config {
 }
 
 /// The keys whose values are texts, also where they look like a number: a folder may be `2026`.
-const TEXTS: [&str; 8] =
-    ["data_dir", "keyring", "listen", "public_url", "tls_cert", "tls_key", "dbt", "log"];
+const TEXTS: [&str; 9] = [
+    "data_dir",
+    "keyring",
+    "listen",
+    "public_url",
+    "tls_cert",
+    "tls_key",
+    "trusted_proxy",
+    "dbt",
+    "log",
+];
 /// The others.
 const VALUES: [&str; 4] = ["workers", "no_runner", "allow_plain_http", "no_openapi"];
 
@@ -86,6 +97,8 @@ struct Given<'a> {
     tls_cert: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    trusted_proxy: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     dbt: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,6 +126,7 @@ impl Config {
             public_url: args.public_url.as_deref(),
             tls_cert: args.tls_cert.as_deref(),
             tls_key: args.tls_key.as_deref(),
+            trusted_proxy: &args.trusted_proxy,
             dbt: args.dbt.as_deref(),
             workers: args.workers,
             log: args.log.as_deref(),
@@ -130,6 +144,7 @@ impl Config {
             None => Self::file_beside_the_data(&above),
         };
         let below = Figment::from(Serialized::default("listen", "127.0.0.1:8580"))
+            .merge(Serialized::default("trusted_proxy", TrustedProxies::default()))
             .merge(Serialized::default("dbt", "dbt"))
             .merge(Serialized::default("workers", 4))
             .merge(Serialized::default("log", "info"))

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{AccountId, Timestamp};
+use crate::{AccountId, Timestamp, authz::PrincipalId};
 
 /// One link's hash: 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +63,111 @@ impl AuditRecord {
         let digest = Sha256::new().chain_update(before.0).chain_update(canonical).finalize();
         ChainHash(digest.into())
     }
+}
+
+impl Serialize for ChainHash {
+    /// 64 digits.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let digits: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        serializer.serialize_str(&digits)
+    }
+}
+
+impl<'de> Deserialize<'de> for ChainHash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let pairs = text.as_bytes().as_chunks::<2>();
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        let bytes: Option<Vec<u8>> =
+            pairs.0.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+        let hash = bytes.filter(|_| pairs.1.is_empty()).and_then(|bytes| bytes.try_into().ok());
+        hash.map(Self).ok_or_else(|| serde::de::Error::custom("must be 64 hexadecimal digits"))
+    }
+}
+
+/// Which records are meant: both ends included, `None` is open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AuditSpan {
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Not after.
+    pub to: Option<Timestamp>,
+    /// No record behind this place.
+    pub through: Option<i64>,
+}
+
+/// The id of an export: a UUID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportId(String);
+
+/// The text is no id of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be the `job_id` of an export")]
+pub struct InvalidExportId;
+
+impl ExportId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for ExportId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for ExportId {
+    type Err = InvalidExportId;
+    fn from_str(text: &str) -> Result<Self, InvalidExportId> {
+        let fits = text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        fits.then(|| Self(text.to_owned())).ok_or(InvalidExportId)
+    }
+}
+
+/// An export of an account's whole chain, as it was when it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditExport {
+    /// Its id.
+    pub id: ExportId,
+    /// The account.
+    pub account: AccountId,
+    /// The last record that it covers; it begins with the first.
+    pub through: i64,
+    /// Who asked for it.
+    pub requested_by: PrincipalId,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it was whole; `None` while it is being written.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// The first line of an export's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportHead {
+    /// The account.
+    pub account: AccountId,
+    /// How many records follow.
+    pub records: i64,
+    /// The hash of the last of them.
+    pub last_hash: ChainHash,
+    /// When the file was written.
+    pub exported_at: Timestamp,
+}
+
+/// Each further line: a record and its hash.
+///
+/// The text behind `"record":` up to the line's last brace is the record's canonical bytes, so
+/// that a hash can be checked with any SHA-256: that of the 32 bytes of the hash before (zeros for
+/// the first) and these.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportLine {
+    /// The record's hash.
+    pub hash: ChainHash,
+    /// The record.
+    pub record: AuditRecord,
 }
 
 /// The first record that breaks a chain.

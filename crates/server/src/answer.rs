@@ -2,6 +2,7 @@
 
 use axum::{
     Json,
+    body::Body,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -59,6 +60,59 @@ impl<T: Serialize + ToSchema> Answer for Page<T> {
     }
 }
 
+/// One of two answers, as it was asked for.
+pub(crate) enum Either<A, B> {
+    /// What comes unless it is said.
+    One(A),
+    /// What was asked for.
+    Other(B),
+}
+
+impl<A: IntoResponse, B: IntoResponse> IntoResponse for Either<A, B> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::One(one) => one.into_response(),
+            Self::Other(other) => other.into_response(),
+        }
+    }
+}
+
+impl<A: Answer, B: Answer> Answer for Either<A, B> {
+    fn describe(doc: &mut Described) {
+        B::describe(doc);
+        let other = doc.answer.take();
+        A::describe(doc);
+        doc.also(other);
+    }
+}
+
+/// A file to be kept, sent as it is read; it is shown by no browser as a page.
+pub(crate) struct Download {
+    /// The file.
+    pub(crate) content: Body,
+    /// `text/csv; charset=utf-8` or `application/x-ndjson`.
+    pub(crate) content_type: &'static str,
+    /// What it is to be called: letters, digits, dots and hyphens.
+    pub(crate) name: String,
+}
+
+impl IntoResponse for Download {
+    fn into_response(self) -> Response {
+        let disposition = format!("attachment; filename=\"{}\"", self.name);
+        let headers = [
+            (header::CONTENT_TYPE, self.content_type.to_owned()),
+            (header::CONTENT_DISPOSITION, disposition),
+        ];
+        (headers, self.content).into_response()
+    }
+}
+
+impl Answer for Download {
+    fn describe(doc: &mut Described) {
+        doc.answers_file(StatusCode::OK, &["text/csv", "application/x-ndjson"]);
+    }
+}
+
 /// A file as it is, without an envelope. It is shown by no browser as a page.
 pub(crate) struct File {
     /// The file.
@@ -75,6 +129,6 @@ impl IntoResponse for File {
 
 impl Answer for File {
     fn describe(doc: &mut Described) {
-        doc.answers_file(StatusCode::OK);
+        doc.answers_file(StatusCode::OK, &["application/json", "text/plain"]);
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use domain::secret::{TokenKind, TokenSecret};
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use store::Store;
+use tokio::sync::Notify;
 
-use crate::serve::Limits;
+use crate::{TrustedProxies, serve::Limits};
 
 /// The state of the router.
 #[derive(Clone)]
@@ -19,6 +20,10 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// Whether `/api/openapi.json` is shut.
     pub(crate) no_openapi: bool,
+    /// Whose `X-Forwarded-For` counts.
+    pub(crate) trusted_proxies: Arc<TrustedProxies>,
+    /// Wakes whoever writes exports of the audit log.
+    pub(crate) exports: Arc<Notify>,
 }
 
 /// A new secret from the operating system's generator.

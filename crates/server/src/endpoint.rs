@@ -56,10 +56,20 @@ impl Described {
     }
 
     /// A good answer that is a file.
-    pub(crate) fn answers_file(&mut self, status: StatusCode) {
+    pub(crate) fn answers_file(&mut self, status: StatusCode, types: &[&str]) {
         let schema = json!({ "schema": { "type": "string", "format": "binary" } });
-        let content = json!({ "application/json": schema, "text/plain": schema });
-        self.answer = Some((status.as_u16(), content));
+        let content: serde_json::Map<_, _> =
+            types.iter().map(|media| ((*media).to_owned(), schema.clone())).collect();
+        self.answer = Some((status.as_u16(), content.into()));
+    }
+
+    /// Adds the media types of another good answer.
+    pub(crate) fn also(&mut self, other: Option<(u16, Value)>) {
+        if let (Some((_, Value::Object(content))), Some((_, Value::Object(more)))) =
+            (&mut self.answer, other)
+        {
+            content.extend(more);
+        }
     }
 
     fn reads<T: ToSchema>(&mut self) {

@@ -68,6 +68,7 @@ pub(crate) enum ApiError {
 /// What the Terraform client and others look for in messages (contract; permissions README).
 const UNAUTHORIZED: &str = "Unauthorized: Invalid or expired token.";
 const FORBIDDEN: &str = "Forbidden: You do not have permission to access this resource.";
+const ADDRESS_REFUSED: &str = "Forbidden: Access denied";
 const NOT_FOUND: &str =
     "The requested resource was not found. Please check that you have the proper permissions.";
 
@@ -88,7 +89,9 @@ impl ApiError {
                 // What lies outside the caller's reach is not said to exist.
                 Denied::OtherAccount | Denied::OutsideScope(_) => StatusCode::NOT_FOUND,
             },
-            Self::Store(StoreError::Exceeds(_)) => StatusCode::FORBIDDEN,
+            Self::Store(StoreError::Exceeds(_) | StoreError::AddressRefused { .. }) => {
+                StatusCode::FORBIDDEN
+            }
             Self::BadPresentation { .. }
             | Self::Invalid(_)
             | Self::Store(StoreError::Invalid { .. } | StoreError::NotOffered(_)) => {
@@ -114,6 +117,9 @@ impl ApiError {
 
     /// For a person.
     fn user_message(&self) -> String {
+        if matches!(self, Self::Store(StoreError::AddressRefused { .. })) {
+            return ADDRESS_REFUSED.to_owned();
+        }
         match self.status() {
             StatusCode::UNAUTHORIZED => UNAUTHORIZED.to_owned(),
             StatusCode::FORBIDDEN => FORBIDDEN.to_owned(),
@@ -148,6 +154,12 @@ impl ApiError {
                 json!({ "reasons": { "permission_set": not_offered.to_string() } })
             }
             Self::BadPresentation { place, reason } => json!({ "reasons": { *place: reason } }),
+            Self::Store(StoreError::AddressRefused { account, user }) => json!({
+                "account_id": account,
+                "user_id": user,
+                "is_service_token": user.is_none(),
+                "account_access_denied": true,
+            }),
             Self::TooLarge(_) | Self::TooSlow | Self::UnsupportedMediaType => {
                 json!({ "reasons": { "body": self.to_string() } })
             }
@@ -173,6 +185,8 @@ impl ApiError {
         match (self, self.status()) {
             (Self::NoCredential, _) => Some("Bearer"),
             (_, StatusCode::UNAUTHORIZED) => Some("Bearer error=\"invalid_token\""),
+            // No other token would do better from there.
+            (Self::Store(StoreError::AddressRefused { .. }), _) => None,
             (_, StatusCode::FORBIDDEN) => Some("Bearer error=\"insufficient_scope\""),
             (Self::BadPresentation { .. }, _) => Some("Bearer error=\"invalid_request\""),
             _ => None,

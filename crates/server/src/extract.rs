@@ -28,8 +28,10 @@ pub(crate) async fn caller(parts: &mut Parts, app: &App) -> Result<Arc<Caller>, 
         return Ok(Arc::clone(caller));
     }
     let secret = presented(parts)?;
-    let principal = app.store.authenticate(&secret).await?.ok_or(ApiError::Unauthenticated)?;
-    let caller = Arc::new(Caller::new(principal, origin(parts)));
+    let origin = origin(parts, app);
+    let principal = app.store.authenticate_from(&secret, origin.address).await?;
+    let principal = principal.ok_or(ApiError::Unauthenticated)?;
+    let caller = Arc::new(Caller::new(principal, origin));
     parts.extensions.insert(Arc::clone(&caller));
     Ok(caller)
 }
@@ -69,9 +71,9 @@ fn has_token(query: &str) -> bool {
         .any(|(key, value)| KEYS.contains(&&*key) || TokenSecret::parse(&value).is_ok())
 }
 
-fn origin(parts: &Parts) -> Origin {
-    let address =
-        parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
+fn origin(parts: &Parts, app: &App) -> Origin {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let address = peer.and_then(|peer| app.trusted_proxies.client(peer, &parts.headers));
     let request_id =
         parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default();
     Origin { address, agent: agent(&parts.headers), request_id }

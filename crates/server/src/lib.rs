@@ -10,8 +10,11 @@
 mod admin;
 mod answer;
 mod app;
+mod client_address;
+mod csv;
 mod endpoint;
 mod error;
+mod exports;
 mod extract;
 mod openapi;
 mod operations;
@@ -21,6 +24,7 @@ mod routes;
 mod serve;
 mod tls;
 
+pub use client_address::TrustedProxies;
 pub use openapi::openapi;
 pub use operations::{Operation, documented_operations};
 pub use routes::{ServedRoute, public_routes, served_routes};

@@ -1,6 +1,6 @@
 //! The listening server.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{ServiceExt, extract::Request};
 use axum_server::{Handle, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
@@ -11,7 +11,9 @@ use tower::Layer as _;
 use tower_http::normalize_path::NormalizePathLayer;
 
 use crate::{
+    TrustedProxies,
     app::App,
+    exports,
     routes::router,
     tls::{Tls, TlsError, TlsFiles, hsts},
 };
@@ -39,14 +41,16 @@ pub struct ServerConfig {
     pub no_openapi: bool,
     /// How long things may take.
     pub limits: Limits,
+    /// Whose `X-Forwarded-For` counts; nobody's unless given.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl ServerConfig {
     /// What is usual, at this address.
     #[must_use]
     pub fn on(listen: SocketAddr) -> Self {
-        let limits = Limits::default();
-        Self { listen, public_url: None, tls: None, no_openapi: false, limits }
+        let (limits, trusted_proxies) = (Limits::default(), TrustedProxies::default());
+        Self { listen, public_url: None, tls: None, no_openapi: false, limits, trusted_proxies }
     }
 }
 
@@ -96,6 +100,7 @@ pub struct Server {
     tls: Option<Tls>,
     no_openapi: bool,
     limits: Limits,
+    trusted_proxies: TrustedProxies,
 }
 
 impl Server {
@@ -115,7 +120,8 @@ impl Server {
         let own_url = origin(tls.is_some(), address);
         let public_url = config.public_url.unwrap_or(own_url);
         let (no_openapi, limits) = (config.no_openapi, config.limits);
-        Ok(Self { listener, address, public_url, store, tls, no_openapi, limits })
+        let trusted_proxies = config.trusted_proxies;
+        Ok(Self { listener, address, public_url, store, tls, no_openapi, limits, trusted_proxies })
     }
 
     /// The address that it listens on.
@@ -144,12 +150,16 @@ impl Server {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServerError> {
-        let mut router = router(App {
+        let app = App {
             store: self.store.clone(),
             public_url: self.public_url.trim_end_matches('/').into(),
             limits: self.limits,
             no_openapi: self.no_openapi,
-        });
+            trusted_proxies: self.trusted_proxies.into(),
+            exports: Arc::default(),
+        };
+        let exports = exports::write(app.store.clone(), Arc::clone(&app.exports));
+        let mut router = router(app);
         if self.tls.is_some() {
             router = router.layer(hsts());
         }
@@ -170,6 +180,7 @@ impl Server {
         http.max_headers(MAX_HEADERS).max_buf_size(MAX_HEAD);
         let mut beside = JoinSet::new();
         beside.spawn(flush_last_used(self.store.clone()));
+        beside.spawn(exports);
         beside.spawn(async move {
             shutdown.await;
             handle.graceful_shutdown(Some(GRACE));

@@ -130,6 +130,17 @@ fn the_database_stays_inside_the_store() {
     }
 }
 
+/// A face asks with the caller's address, so that no account's IP restrictions are passed by.
+#[test]
+fn every_face_authenticates_with_an_address_in_one_place() {
+    let callers: Vec<_> = sources(&crates().join("server/src"))
+        .into_iter()
+        .filter(|(_, text)| text.contains(".authenticate"))
+        .collect();
+    let [(path, text)] = callers.as_slice() else { panic!("one place: {callers:?}") };
+    assert!(path.ends_with("extract.rs") && !text.contains(".authenticate("), "{}", path.display());
+}
+
 /// The plan of the house: imports point down.
 #[test]
 fn imports_point_down() {

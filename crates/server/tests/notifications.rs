@@ -132,3 +132,32 @@ async fn who_holds_no_notifications_is_refused_and_another_account_sees_none() {
         assert!(other.status() == 404 || other.data() == json!([]), "{theirs}");
     }
 }
+
+#[tokio::test]
+async fn a_user_leaves_every_notification_that_goes_to_their_address_and_no_other() {
+    let house = House::new().await;
+    let acme = &house.acme;
+    let leave = "/api/v2/notifications/unsubscribe/";
+    let mine = make(&house, &[]).await;
+    let (ben, bens) =
+        acme.user("ben@acme.example", domain::authz::License::Developer, &["member"]).await;
+    let all = acme.v2("/notifications/");
+    let to = async |user: i64, extra: Value| {
+        let mut body = json!({ "user_id": user });
+        body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let made = acme.admin.post(&all, body).await;
+        assert_eq!(made.status(), 201, "{}", made.text());
+        made.id()
+    };
+    to(ben.get(), json!({})).await;
+    to(ben.get(), json!({})).await;
+    let elsewhere = json!({ "type": 4, "external_email": "ops@example.com" });
+    let elsewhere = to(ben.get(), elsewhere).await;
+    let left = bens.post(leave, json!({})).await;
+    assert_eq!((left.status(), left.data()), (200, json!({ "notifications": 2 })));
+    assert_eq!(acme.admin.get(&all).await.ids(), [mine, elsewhere]);
+    assert_eq!(bens.post(leave, json!({})).await.data(), json!({ "notifications": 0 }));
+    let service = acme.service_token().grant_everywhere("account_admin").create().await;
+    assert_eq!(service.post(leave, json!({})).await.status(), 403, "it has no address");
+    assert_eq!(house.app.anonymous().post(leave, json!({})).await.status(), 401);
+}

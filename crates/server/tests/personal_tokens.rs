@@ -27,6 +27,40 @@ async fn a_user_makes_reads_and_deletes_tokens_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_rotated_has_a_new_secret_and_the_old_one_stops_at_once() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let path = acme.v3(&format!("/users/{}/account-apikeys/", acme.admin_id));
+    let made = acme.admin.post(&path, json!({ "name": "laptop" })).await;
+    let old = app.presenting(made.data()["token_string"].as_str().unwrap());
+    let one = format!("{path}{}/", made.id());
+    let service = acme.service_token().grant_everywhere("account_admin").create().await;
+    let (_, bens) = acme.user("ben@acme.example", License::Developer, &["account_admin"]).await;
+    // Even by itself.
+    let rotated = old.post(&one, json!({})).await;
+    assert_eq!(rotated.status(), 200, "{}", rotated.text());
+    assert_eq!((rotated.id(), &rotated.data()["name"]), (made.id(), &json!("laptop")));
+    let secret = rotated.data()["token_string"].as_str().unwrap().to_owned();
+    assert_ne!(secret, old.secret());
+    assert_eq!(rotated.header("cache-control"), "no-store");
+    assert_eq!(old.get("/api/v2/whoami/").await.status(), 401);
+    assert_eq!(app.presenting(&secret).get("/api/v2/whoami/").await.status(), 200);
+    assert!(!acme.admin.get(&one).await.text().contains("token_string"), "once");
+    let audit = acme.admin.get(&acme.v3("/audit-logs/?limit=1")).await;
+    assert_eq!(audit.data()[0]["event_type"], "personal_token.rotated");
+    assert!(!audit.text().contains(&secret));
+    // The first token, which ends by itself, ends when it would have.
+    let first = acme.admin.get(&path).await.ids()[0];
+    let rotated = acme.admin.post(&format!("{path}{first}/"), json!({})).await;
+    assert_eq!(rotated.data()["expires_at"], "2026-12-23T12:00:00.000000+00:00");
+    let admin = app.presenting(rotated.data()["token_string"].as_str().unwrap());
+    assert_eq!(admin.delete(&one).await.status(), 200);
+    assert_eq!(admin.post(&one, json!({})).await.status(), 404, "one that is deleted stays so");
+    assert_eq!(bens.post(&format!("{path}{first}/"), json!({})).await.status(), 404);
+    assert_eq!(service.post(&format!("{path}{first}/"), json!({})).await.status(), 403);
+}
+
+#[tokio::test]
 async fn the_first_token_of_an_account_ends_by_itself_after_thirty_days() {
     let app = TestApp::new().await;
     let acme = app.account("acme").await;

@@ -24,7 +24,7 @@ use crate::{
         run,
     },
     rows::{only, within},
-    runs,
+    runs, usage,
 };
 
 /// An artifact of a run's step.
@@ -56,8 +56,9 @@ impl Store {
         let size = i64::try_from(bytes.len()).map_err(StoreError::corrupt)?;
         // Nothing is stored for a run that is not there; no writer waits while bytes are.
         let tx = self.begin_work(permit).await?;
-        runs::find(tx.db(), tx.account(), run).await?;
+        let of = runs::find(tx.db(), tx.account(), run).await?;
         drop(tx);
+        let run_results = (path == "run_results.json").then(|| bytes.clone());
         self.artifact_store().put(&place, bytes.into()).await.map_err(unavailable)?;
         let tx = self.begin_work(permit).await?;
         let row = ActiveModel {
@@ -71,6 +72,9 @@ impl Store {
             .update_column(Column::Size)
             .to_owned();
         Entity::insert(row).on_conflict(again).exec(tx.db()).await.map_err(StoreError::db)?;
+        if let Some(run_results) = run_results {
+            usage::note(&tx, &of, step, &run_results).await?;
+        }
         tx.commit_unrecorded().await
     }
 

@@ -168,6 +168,14 @@ pub(crate) async fn begin_chain(
     Ok(())
 }
 
+/// The place of the account's last record.
+pub(crate) async fn last_seq(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+) -> Result<i64, StoreError> {
+    Ok(find_head(db, account).await?.map_or(0, |head| head.seq))
+}
+
 async fn find_head(
     db: &impl ConnectionTrait,
     account: AccountId,
@@ -212,7 +220,7 @@ impl Model {
     }
 
     /// The record, and the hash that stands beside it.
-    fn into_record(self) -> Result<(AuditRecord, ChainHash), StoreError> {
+    pub(crate) fn into_record(self) -> Result<(AuditRecord, ChainHash), StoreError> {
         let change: Value = serde_json::from_str(&self.change).map_err(StoreError::corrupt)?;
         // White space or a key said twice would be lost in reading: what is stored has to be the
         // canonical text.

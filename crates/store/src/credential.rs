@@ -1,10 +1,10 @@
 //! Secret → principal: one of the files without permits.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use domain::{
     AccountId, AccountPlan, PersonalTokenId, ServiceTokenId, Timestamp, UserId,
-    authz::{AccountTerms, Credential, Grant, Principal, SystemTask},
+    authz::{AccountTerms, Credential, Grant, Principal, PrincipalId, SystemTask},
     secret::{TokenKind, TokenSecret},
 };
 use sea_orm::{
@@ -33,6 +33,8 @@ struct ServiceRow {
     account_id: i64,
     plan: String,
     tokens_may_mint: bool,
+    ip_rules_enabled: bool,
+    ip_rules_revision: i64,
     permission_set: Option<String>,
     project_id: Option<i64>,
     categories: Option<String>,
@@ -49,6 +51,8 @@ struct PersonalRow {
     account_id: i64,
     plan: String,
     tokens_may_mint: bool,
+    ip_rules_enabled: bool,
+    ip_rules_revision: i64,
     permission_set: Option<String>,
     project_id: Option<i64>,
     categories: Option<String>,
@@ -58,7 +62,9 @@ impl Store {
     /// Who the secret belongs to, with what it holds now, in one statement; `None` if it is
     /// unknown, expired, revoked or imported, or its account or user is gone.
     ///
-    /// Notes the use in memory; [`Store::flush_last_used`] writes it down.
+    /// For this process itself: it asks no IP restriction. A face calls
+    /// [`Store::authenticate_from`]. Notes the use in memory; [`Store::flush_last_used`] writes it
+    /// down.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -66,25 +72,62 @@ impl Store {
         &self,
         secret: &TokenSecret,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
+        let found = self.find_principal(secret).await?;
+        Ok(found.map(|(principal, _)| self.note_use(principal)))
+    }
+
+    /// [`Store::authenticate`] for a caller at an address, held to the account's IP restrictions
+    /// as they are now. They are read again only after they changed.
+    ///
+    /// # Errors
+    /// [`StoreError::AddressRefused`], [`StoreError::Unavailable`].
+    pub async fn authenticate_from(
+        &self,
+        secret: &TokenSecret,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Arc<Principal>>, StoreError> {
+        let Some((principal, rules)) = self.find_principal(secret).await? else { return Ok(None) };
+        let account = principal.account();
+        if let Some(revision) = rules
+            && !self.admits(account, revision, address).await?
+        {
+            let user = match principal.id() {
+                PrincipalId::User(user) => Some(user),
+                PrincipalId::ServiceToken(_) | PrincipalId::System(_) => None,
+            };
+            tracing::warn!(%account, caller = %principal.id(), ?address, "address refused");
+            return Err(StoreError::AddressRefused { account, user });
+        }
+        Ok(Some(self.note_use(principal)))
+    }
+
+    /// The principal, and the revision of the IP restrictions if they are enforced.
+    async fn find_principal(
+        &self,
+        secret: &TokenSecret,
+    ) -> Result<Option<(Principal, Option<i64>)>, StoreError> {
         let now = self.clock().now();
-        let principal = match secret.kind() {
-            TokenKind::Service => self.service_principal(secret, now).await?,
-            TokenKind::Personal => self.personal_principal(secret, now).await?,
-        };
-        let Some(principal) = principal else { return Ok(None) };
+        match secret.kind() {
+            TokenKind::Service => self.service_principal(secret, now).await,
+            TokenKind::Personal => self.personal_principal(secret, now).await,
+        }
+    }
+
+    fn note_use(&self, principal: Principal) -> Arc<Principal> {
+        let now = self.clock().now();
         match principal.credential() {
             Credential::ServiceToken { id, .. } => note(&self.last_used().service, id.get(), now),
             Credential::PersonalToken { id, .. } => note(&self.last_used().personal, id.get(), now),
             Credential::Process => {}
         }
-        Ok(Some(Arc::new(principal)))
+        Arc::new(principal)
     }
 
     async fn service_principal(
         &self,
         secret: &TokenSecret,
         now: Timestamp,
-    ) -> Result<Option<Principal>, StoreError> {
+    ) -> Result<Option<(Principal, Option<i64>)>, StoreError> {
         use service_token::{Column, Entity, Relation};
         use service_token_permission as permission;
 
@@ -92,6 +135,7 @@ impl Store {
             .select_only()
             .columns([Column::Id, Column::Revision, Column::ExpiresAt, Column::AccountId])
             .columns([account::Column::Plan, account::Column::TokensMayMint])
+            .columns([account::Column::IpRulesEnabled, account::Column::IpRulesRevision])
             .columns([
                 permission::Column::PermissionSet,
                 permission::Column::ProjectId,
@@ -117,14 +161,15 @@ impl Store {
         let grants = grants(rows.iter().map(|row| {
             (row.permission_set.as_deref(), row.project_id, row.categories.as_deref())
         }))?;
-        Ok(Some(Principal::service_token(id, revision, terms, grants)))
+        let rules = first.ip_rules_enabled.then_some(first.ip_rules_revision);
+        Ok(Some((Principal::service_token(id, revision, terms, grants), rules)))
     }
 
     async fn personal_principal(
         &self,
         secret: &TokenSecret,
         now: Timestamp,
-    ) -> Result<Option<Principal>, StoreError> {
+    ) -> Result<Option<(Principal, Option<i64>)>, StoreError> {
         use personal_token::{Column, Entity, Relation};
 
         // A user's groups in other accounts give nothing here.
@@ -138,6 +183,7 @@ impl Store {
             .columns([Column::Id, Column::ExpiresAt, Column::UserId, Column::AccountId])
             .columns([membership::Column::License, membership::Column::Revision])
             .columns([account::Column::Plan, account::Column::TokensMayMint])
+            .columns([account::Column::IpRulesEnabled, account::Column::IpRulesRevision])
             .columns([
                 group_permission::Column::PermissionSet,
                 group_permission::Column::ProjectId,
@@ -167,7 +213,8 @@ impl Store {
         let grants = grants(rows.iter().map(|row| {
             (row.permission_set.as_deref(), row.project_id, row.categories.as_deref())
         }))?;
-        Ok(Some(Principal::user(user, credential, terms, license, grants)))
+        let rules = first.ip_rules_enabled.then_some(first.ip_rules_revision);
+        Ok(Some((Principal::user(user, credential, terms, license, grants), rules)))
     }
 
     /// One principal for each account, for one of Narrowgate's own tasks.

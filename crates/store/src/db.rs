@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use domain::Timestamp;
+use domain::{AccountId, Timestamp, ip_restriction::AddressRules};
 use object_store::ObjectStore;
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction,
@@ -87,6 +87,7 @@ struct Inner {
     statements: Arc<AtomicU64>,
     appended: Notify,
     last_used: LastUsed,
+    address_rules: AddressRuleCache,
     serving: Mutex<Option<File>>,
     artifacts: Arc<dyn ObjectStore>,
 }
@@ -97,6 +98,9 @@ pub(crate) struct LastUsed {
     pub service: Mutex<HashMap<i64, Timestamp>>,
     pub personal: Mutex<HashMap<i64, Timestamp>>,
 }
+
+/// The IP restrictions of accounts, as they were at a revision; `None` cannot be read.
+pub(crate) type AddressRuleCache = Mutex<HashMap<AccountId, (i64, Option<Arc<AddressRules>>)>>;
 
 impl Store {
     /// Opens the data folder (made if it is missing, 0700) and brings its database up to date.
@@ -125,6 +129,7 @@ impl Store {
             statements,
             appended: Notify::new(),
             last_used: LastUsed::default(),
+            address_rules: AddressRuleCache::default(),
             serving: Mutex::new(None),
             artifacts: artifacts::open(dir)?,
         };
@@ -194,6 +199,10 @@ impl Store {
         self.inner.artifacts.as_ref()
     }
 
+    pub(crate) fn artifact_store_handle(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.inner.artifacts)
+    }
+
     pub(crate) fn keyring(&self) -> &Keyring {
         &self.inner.keyring
     }
@@ -205,6 +214,10 @@ impl Store {
 
     pub(crate) fn last_used(&self) -> &LastUsed {
         &self.inner.last_used
+    }
+
+    pub(crate) fn address_rules(&self) -> &AddressRuleCache {
+        &self.inner.address_rules
     }
 
     /// Waits for its turn and begins to write.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sea_orm::{
     ColumnTrait, ConnectOptions, DbBackend, SqliteTransactionMode, Statement, TransactionOptions,
-    sea_query::{ExprTrait as _, Func, LikeExpr, SimpleExpr},
+    sea_query::{Expr, ExprTrait as _, Func, IntoColumnRef, LikeExpr, SimpleExpr},
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
@@ -67,6 +67,12 @@ pub(crate) fn contains(value: SimpleExpr, text: &str) -> SimpleExpr {
 /// What stands under a name in a column of JSON.
 pub(crate) fn in_json(column: impl ColumnTrait, name: &str) -> SimpleExpr {
     Func::cust("json_extract").arg(column.into_expr()).arg(format!("$.{name}")).into()
+}
+
+/// The month (`2026-11`, in UTC) of a time.
+pub(crate) fn month(column: impl IntoColumnRef) -> SimpleExpr {
+    let seconds = Expr::col(column).div(1_000_000);
+    Func::cust("strftime").arg("%Y-%m").arg(seconds).arg("unixepoch").into()
 }
 
 /// Folds the log into the database file.

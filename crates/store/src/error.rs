@@ -1,6 +1,9 @@
 //! What can go wrong below the faces.
 
-use domain::authz::{Denied, Exceeds, NotOffered};
+use domain::{
+    AccountId, UserId,
+    authz::{Denied, Exceeds, NotOffered},
+};
 use sea_orm::DbErr;
 
 /// Why a store function did not do what it was asked. Nothing was written.
@@ -12,6 +15,14 @@ pub enum StoreError {
     /// The object is there, and the permit does not cover it.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// The account's IP restrictions do not admit the caller's address.
+    #[error("the address is not admitted by the account's IP restrictions")]
+    AddressRefused {
+        /// The account.
+        account: AccountId,
+        /// Who was refused; `None` is a service token.
+        user: Option<UserId>,
+    },
     /// The credential was revoked, or its rights changed, since the request was authenticated.
     #[error("the credential changed while the request was under way")]
     CredentialChanged,

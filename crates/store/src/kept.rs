@@ -266,6 +266,16 @@ pub(crate) async fn find<N: Noun>(
     only(rows, db).await?.into_domain()
 }
 
+/// All of the account that are not deleted, by id: for what the server itself works by.
+pub(crate) async fn all<N: Noun>(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+) -> Result<Vec<Kept<N>>, StoreError> {
+    let rows = of_account::<N>(account).filter(Column::State.eq(ACTIVE)).order_by_asc(Column::Id);
+    let rows = rows.all(db).await.map_err(StoreError::db)?;
+    rows.into_iter().map(Model::into_domain).collect()
+}
+
 impl Model {
     /// What it means.
     pub(crate) fn into_domain<N: Noun>(self) -> Result<Kept<N>, StoreError> {
@@ -282,7 +292,6 @@ impl Model {
     }
 }
 
-/// Those of an account, deleted ones too.
 pub(crate) fn of_account<N: Noun>(account: AccountId) -> Select<Entity> {
     Entity::find().filter(Column::AccountId.eq(account.get())).filter(Column::Word.eq(N::WORD))
 }

@@ -5,7 +5,10 @@ CREATE TABLE "accounts" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "run_slots" integer NOT NULL,
   "tokens_may_mint" boolean NOT NULL,
   "created_at" integer NOT NULL,
-  "updated_at" integer NOT NULL );
+  "updated_at" integer NOT NULL ,
+  "ip_rules_enabled" boolean NOT NULL DEFAULT FALSE,
+  "ip_rules_revision" integer NOT NULL DEFAULT 0,
+  "billing_email" text NULL);
 CREATE TABLE "artifacts" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "run_id" integer NOT NULL,
   "step" integer NOT NULL,
@@ -15,6 +18,16 @@ CREATE TABLE "artifacts" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
 CREATE UNIQUE INDEX "artifacts_run_id_step_path" ON "artifacts" ("run_id",
   "step",
   "path");
+CREATE TABLE "audit_exports" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "uid" text NOT NULL UNIQUE,
+  "account_id" integer NOT NULL,
+  "through" integer NOT NULL,
+  "requested_by" text NOT NULL,
+  "created_at" integer NOT NULL,
+  "finished_at" integer NULL,
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
+CREATE INDEX "audit_exports_account_id_id" ON "audit_exports" ("account_id",
+  "id");
 CREATE TABLE "audit_heads" ( "account_id" integer NOT NULL PRIMARY KEY,
   "seq" integer NOT NULL,
   "hash" blob NOT NULL,
@@ -35,6 +48,8 @@ CREATE TABLE "audit_records" ( "account_id" integer NOT NULL,
   "hash" blob NOT NULL, PRIMARY KEY ("account_id",
   "seq"),
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
+CREATE INDEX "audit_records_account_id_at" ON "audit_records" ("account_id",
+  "at");
 CREATE TABLE "connections" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "name" text NOT NULL,
@@ -207,6 +222,17 @@ CREATE TABLE "run_steps" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   FOREIGN KEY ("run_id") REFERENCES "runs" ("id") );
 CREATE UNIQUE INDEX "run_steps_run_id_index" ON "run_steps" ("run_id",
   "index");
+CREATE TABLE "run_usage" ( "run_id" integer NOT NULL,
+  "step" integer NOT NULL,
+  "account_id" integer NOT NULL,
+  "project_id" integer NOT NULL,
+  "models_built" integer NOT NULL, PRIMARY KEY ("run_id",
+  "step"),
+  FOREIGN KEY ("run_id") REFERENCES "runs" ("id"),
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
+  FOREIGN KEY ("project_id") REFERENCES "projects" ("id") );
+CREATE INDEX "run_usage_account_id_project_id" ON "run_usage" ("account_id",
+  "project_id");
 CREATE TABLE "runs" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "project_id" integer NOT NULL,
@@ -229,6 +255,8 @@ CREATE TABLE "runs" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   FOREIGN KEY ("project_id") REFERENCES "projects" ("id"),
   FOREIGN KEY ("environment_id") REFERENCES "environments" ("id"),
   FOREIGN KEY ("job_id") REFERENCES "jobs" ("id") );
+CREATE INDEX "runs_account_id_finished_at" ON "runs" ("account_id",
+  "finished_at");
 CREATE INDEX "runs_account_id_project_id_id" ON "runs" ("account_id",
   "project_id",
   "id");

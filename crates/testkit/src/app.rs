@@ -9,7 +9,7 @@ use domain::{
     user::Email,
 };
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
-use server::{Server, ServerConfig};
+use server::{Server, ServerConfig, TrustedProxies};
 use store::{Clock, DataDir, Keyring, NewAccount, Store};
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -38,6 +38,12 @@ impl TestApp {
     pub async fn set(edit: impl FnOnce(&mut ServerConfig)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         Self::in_folder(Arc::new(folder), edit).await
+    }
+
+    /// Starts one that takes these proxies' word on where requests come from.
+    pub async fn behind(proxies: &[&str]) -> Self {
+        let proxies = TrustedProxies::parse(proxies).expect("networks");
+        Self::set(|config| config.trusted_proxies = proxies).await
     }
 
     async fn in_folder(

@@ -28,6 +28,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
         public_url: config.public_url.clone(),
         tls: config.tls(),
         no_openapi: config.no_openapi,
+        trusted_proxies: config.trusted_proxy.clone(),
         ..ServerConfig::on(config.listen)
     };
     let server = Server::bind(store.clone(), listen).await?;

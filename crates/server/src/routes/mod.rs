@@ -22,12 +22,16 @@ use crate::{
 };
 
 mod accounts;
+mod additions;
+mod audit_logs;
 mod connections;
 mod environment_variables;
 mod environments;
 mod extended_attributes;
+mod ip_restrictions;
 mod jobs;
 mod notifications;
+mod oauth_configurations;
 mod profiles;
 mod projects;
 mod repositories;
@@ -100,6 +104,10 @@ pub fn served_routes() -> Vec<ServedRoute> {
         notifications::routes(),
         extended_attributes::routes(),
         profiles::routes(),
+        ip_restrictions::routes(),
+        audit_logs::routes(),
+        oauth_configurations::routes(),
+        additions::routes(),
         tokens::routes(),
     ]
     .concat()

@@ -74,6 +74,12 @@ pub(super) fn routes() -> Vec<ServedRoute> {
             v3::personal_tokens::show,
         ),
         served(
+            POST,
+            "/api/v3/accounts/{account_id}/users/{user_id}/account-apikeys/{personal_token_id}",
+            "Rotate Account Scoped PAT",
+            v3::personal_tokens::rotate,
+        ),
+        served(
             DELETE,
             "/api/v3/accounts/{account_id}/users/{user_id}/account-apikeys/{personal_token_id}",
             "Delete Account Scoped PAT",

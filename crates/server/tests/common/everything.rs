@@ -77,6 +77,12 @@ pub(crate) async fn everything<'a>(
         .await;
     let keys = account.v3(&format!("/users/{}/account-apikeys/", account.admin_id));
     let personal = post(keys, json!({ "name": format!("{mark}-key") })).await;
+    let oauth = json!({ "type": format!("{mark}-provider"), "client_secret": "secret" });
+    let oauth = post(account.v3("/oauth-configurations/"), oauth).await;
+    let rule = json!({
+        "name": format!("{mark}-rule"), "type": 2, "cidrs": [{ "cidr": "203.0.113.9" }],
+    });
+    let rule = post(account.v3("/ip-restrictions/"), rule).await;
     let ids = vec![
         ("account_id", account.id.get()),
         ("project_id", project.id.get()),
@@ -89,6 +95,10 @@ pub(crate) async fn everything<'a>(
         ("step_id", step),
         ("service_token_id", token),
         ("personal_token_id", personal),
+        ("oauth_configuration_id", oauth),
+        ("ip_restriction_id", rule),
+        ("validate_id", rule),
+        ("ip_restrictions_set_id", account.id.get()),
         ("user_id", account.admin_id.get()),
     ];
     Everything { account, project, ids }

@@ -17,6 +17,12 @@ pub struct Model {
     pub identifier: String,
     pub run_slots: i32,
     pub tokens_may_mint: bool,
+    /// Whether the IP restrictions are enforced.
+    pub ip_rules_enabled: bool,
+    /// Counts up with every change of the IP restrictions.
+    pub ip_rules_revision: i64,
+    /// Where bills go.
+    pub billing_email: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
 }

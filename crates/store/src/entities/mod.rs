@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod artifact;
+pub(crate) mod audit_export;
 pub(crate) mod audit_head;
 pub(crate) mod audit_record;
 pub(crate) mod connection;
@@ -21,6 +22,7 @@ pub(crate) mod project;
 pub(crate) mod repository;
 pub(crate) mod run;
 pub(crate) mod run_step;
+pub(crate) mod run_usage;
 pub(crate) mod service_token;
 pub(crate) mod service_token_permission;
 pub(crate) mod step_log_chunk;

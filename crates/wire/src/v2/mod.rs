@@ -24,7 +24,7 @@ pub use job_body::{
     JobBody, JobCompletionConditionBody, JobCompletionTriggerBody, JobExecutionBody,
     JobSettingsBody, JobTriggersBody,
 };
-pub use notification::{Notification, NotificationBody};
+pub use notification::{Notification, NotificationBody, Unsubscribed};
 pub use run::{DeprecationWarnings, Run, RunAudit, RunAuditActor, RunAuditEvent};
 pub use schedule::{
     JobSchedule, JobScheduleBody, JobScheduleDate, JobScheduleDateBody, JobScheduleTime,

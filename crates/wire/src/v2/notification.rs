@@ -113,6 +113,13 @@ pub struct NotificationBody {
     pub state: Patch<i64>,
 }
 
+/// That a user left their notifications.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Unsubscribed {
+    /// How many there were.
+    pub notifications: u64,
+}
+
 impl KeptFace for Spec {
     type Told = Notification;
     type Body = NotificationBody;

@@ -1,17 +1,26 @@
 //! The nouns of `/api/v3`.
 
+mod audit_log;
 mod check;
 mod connection;
 mod credential;
 mod environment;
 mod environment_variable;
 mod extended_attributes;
+mod ip_restriction;
+mod oauth_configuration;
 mod personal_token;
 mod profile;
 mod project;
+mod project_reach;
 mod repository;
 mod service_token;
+mod usage;
 
+pub use audit_log::{
+    AuditActor, AuditContext, AuditExportDownload, AuditExportStarted, AuditExportStatus, AuditLog,
+    audit_span,
+};
 pub use check::{AllProjects, Check, CheckAnswer, CheckProjects, CheckRequest, NamedSet};
 pub use connection::{
     Connection, ConnectionBody, ConnectionConfig, ConnectionRow, DuckDbConfig, PostgresConfig,
@@ -24,11 +33,18 @@ pub use environment_variable::{
     VariableCell, VariableEdit, VariableNameBody, VariablesBody, VariablesInPlaces,
 };
 pub use extended_attributes::{ExtendedAttributes, ExtendedAttributesBody};
+pub use ip_restriction::{
+    CidrBody, IpRestriction, IpRestrictionBody, IpRestrictionCidr, IpRestrictionSet,
+    IpRestrictionSetBody, IpRestrictionValidation,
+};
+pub use oauth_configuration::{OauthConfiguration, OauthConfigurationBody, OauthExtraData};
 pub use personal_token::{NewPersonalToken, PersonalToken, PersonalTokenWithSecret};
 pub use profile::{Profile, ProfileBinding, ProfileBody};
 pub use project::{Project, ProjectBody};
+pub use project_reach::{GroupOnProject, PermissionOnProject, ProjectPermissions, TokenOnProject};
 pub use repository::{Repository, RepositoryBody};
 pub use service_token::{
     Advisory, GrantBody, PermissionGrant, PermissionRow, PermissionRows, ServiceToken,
     ServiceTokenBody, ServiceTokenWithSecret,
 };
+pub use usage::{Billing, BillingBody, Usage, UsageRow, usage_months, wants_csv};

@@ -33,7 +33,7 @@ pub struct PersonalToken {
     pub updated_at: String,
 }
 
-/// A personal token with its secret: the only answer that ever carries `token_string`.
+/// A personal token with its secret: what making and rotating one answer, and nothing else.
 #[derive(Serialize, ToSchema)]
 pub struct PersonalTokenWithSecret {
     /// The token.

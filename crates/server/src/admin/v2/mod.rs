@@ -5,6 +5,7 @@ pub(crate) mod artifacts;
 pub(crate) mod constants;
 pub(crate) mod environments;
 pub(crate) mod jobs;
+pub(crate) mod notifications;
 pub(in crate::admin) mod related;
 pub(crate) mod repositories;
 pub(crate) mod runs;

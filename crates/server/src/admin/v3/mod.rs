@@ -8,17 +8,21 @@ use wire::Patch;
 
 use crate::{app::App, error::ApiError};
 
+pub(crate) mod audit_logs;
 pub(crate) mod check;
 pub(crate) mod connections;
 pub(crate) mod credentials;
 pub(crate) mod environment_variables;
 pub(crate) mod environments;
+pub(crate) mod ip_restrictions;
 pub(crate) mod personal_tokens;
 pub(crate) mod profiles;
+pub(crate) mod project_permissions;
 pub(crate) mod projects;
 mod related;
 pub(crate) mod repositories;
 pub(crate) mod service_tokens;
+pub(crate) mod usage;
 
 /// A body that names an account has to name the path's: an id of another reads as not found.
 pub(crate) fn same_account<A: AccessMarker, K: KindMarker>(

@@ -39,7 +39,7 @@ pub(crate) async fn show(
 
 /// `POST /api/v3/accounts/{account_id}/users/{user_id}/account-apikeys/`
 ///
-/// The only answer that ever carries `token_string`.
+/// With that to rotating, the only answer that ever carries `token_string`.
 pub(crate) async fn create(
     permit: Permit<Write, OwnTokens>,
     State(app): State<App>,
@@ -49,6 +49,20 @@ pub(crate) async fn create(
     let secret = mint(TokenKind::Personal);
     let token = app.store.create_personal_token(&permit, user, body.name()?, &secret).await?;
     Ok(Created(PersonalTokenWithSecret::new(&token, &secret)))
+}
+
+/// `POST /api/v3/accounts/{account_id}/users/{user_id}/account-apikeys/{personal_token_id}/`
+///
+/// A new secret, told here once; the old one authorises no request after this answer.
+pub(crate) async fn rotate(
+    permit: Permit<Write, OwnTokens>,
+    State(app): State<App>,
+    At(user): At<UserId>,
+    At(id): At<PersonalTokenId>,
+) -> Result<Object<PersonalTokenWithSecret>, ApiError> {
+    let secret = mint(TokenKind::Personal);
+    let token = app.store.rotate_personal_token(&permit, user, id, &secret).await?;
+    Ok(Object(PersonalTokenWithSecret::new(&token, &secret)))
 }
 
 /// `DELETE /api/v3/accounts/{account_id}/users/{user_id}/account-apikeys/{personal_token_id}/`

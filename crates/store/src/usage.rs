@@ -1,0 +1,267 @@
+//! What an account used, out of its own records of runs; and who is billed for it.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    AccountId, AccountPlan, ProjectId,
+    authz::{Permit, Read, Write, kinds::Billing as BillingKind},
+    usage::{Billing, Month, Months, Seats, Usage},
+    user::Email,
+};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, FromQueryResult, QueryFilter as _,
+    QuerySelect as _, Select,
+    sea_query::{Alias, Expr, ExprTrait as _, Func, OnConflict, SimpleExpr},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    Store, StoreError, dialect,
+    entities::{account, membership, project, run, run_usage},
+    rows::only,
+    tx::Tx,
+};
+
+/// Runs of a project in a month.
+#[derive(FromQueryResult)]
+struct RunsRow {
+    project_id: i64,
+    month: String,
+    runs: i64,
+    micros: i64,
+}
+
+/// Models of a project in a month.
+#[derive(FromQueryResult)]
+struct ModelsRow {
+    project_id: i64,
+    month: String,
+    models: i64,
+}
+
+impl Store {
+    /// What the account's runs used, month by month and project by project.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn usage(
+        &self,
+        permit: &Permit<Read, BillingKind>,
+        months: &Months,
+    ) -> Result<Vec<Usage>, StoreError> {
+        let db = self.reader();
+        let account = permit.account();
+        let ran: Vec<RunsRow> = ended(account, months)
+            .column_as(Expr::col((run::Entity, run::Column::Id)).count(), "runs")
+            .column_as(seconds_run(), "micros")
+            .into_model()
+            .all(db)
+            .await
+            .map_err(StoreError::db)?;
+        let built: Vec<ModelsRow> = ended(account, months)
+            .join(sea_orm::JoinType::InnerJoin, run_usage::Relation::Run.def_rev())
+            .column_as(
+                Expr::col((run_usage::Entity, run_usage::Column::ModelsBuilt)).sum(),
+                "models",
+            )
+            .into_model()
+            .all(db)
+            .await
+            .map_err(StoreError::db)?;
+        let names = project::Entity::find()
+            .filter(project::Column::AccountId.eq(account.get()))
+            .all(db)
+            .await
+            .map_err(StoreError::db)?;
+        let names: BTreeMap<_, _> = names.into_iter().map(|row| (row.id, row.name)).collect();
+        let built: BTreeMap<_, _> =
+            built.into_iter().map(|row| ((row.month, row.project_id), row.models)).collect();
+        let mut usage: Vec<_> = ran
+            .into_iter()
+            .map(|row| {
+                let models = built.get(&(row.month.clone(), row.project_id)).copied();
+                Ok(Usage {
+                    month: Month::parse(&row.month).map_err(StoreError::corrupt)?,
+                    project: ProjectId::new(row.project_id).map_err(StoreError::corrupt)?,
+                    project_name: names.get(&row.project_id).cloned().unwrap_or_default(),
+                    runs: count(row.runs)?,
+                    seconds: count(row.micros)? / 1_000_000,
+                    models_built: count(models.unwrap_or_default())?,
+                })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        usage.sort_by(|a, b| (&a.month, a.project).cmp(&(&b.month, b.project)));
+        Ok(usage)
+    }
+
+    /// Who is billed, and for what.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn billing(&self, permit: &Permit<Read, BillingKind>) -> Result<Billing, StoreError> {
+        billing_of(self.reader(), permit.account()).await
+    }
+
+    /// Says where bills go.
+    ///
+    /// # Errors
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    pub async fn update_billing(
+        &self,
+        permit: &Permit<Write, BillingKind>,
+        email: Option<Email>,
+    ) -> Result<Billing, StoreError> {
+        let mut tx = self.begin(permit).await?;
+        let before = billing_of(tx.db(), tx.account()).await?;
+        account::Entity::update_many()
+            .col_expr(account::Column::BillingEmail, Expr::value(email.as_ref().map(Email::as_str)))
+            .filter(account::Column::Id.eq(tx.account().get()))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        let said = |email: &Option<Email>| Some(json!({ "billing_email": email }));
+        let object = format!("account:{}", tx.account());
+        let change = (said(&before.email), said(&email));
+        tx.record("billing.updated", object, None, change.0, change.1).await?;
+        tx.commit().await?;
+        Ok(Billing { email, ..before })
+    }
+}
+
+/// The runs of an account that ended in these months, by project and month.
+fn ended(account: AccountId, months: &Months) -> Select<run::Entity> {
+    let month = || dialect::month((run::Entity, run::Column::FinishedAt));
+    let mut rows = run::Entity::find()
+        .select_only()
+        .column(run::Column::ProjectId)
+        .column_as(month(), "month")
+        .filter(run::Column::AccountId.eq(account.get()))
+        .filter(run::Column::FinishedAt.is_not_null())
+        .group_by(run::Column::ProjectId)
+        .group_by(Expr::col(Alias::new("month")));
+    if let Some(from) = &months.from {
+        rows = rows.filter(month().gte(from.as_str()));
+    }
+    if let Some(to) = &months.to {
+        rows = rows.filter(month().lte(to.as_str()));
+    }
+    rows
+}
+
+/// How long runs ran together; one that was cancelled before it started ran for no time.
+fn seconds_run() -> SimpleExpr {
+    let column = |column| Expr::col((run::Entity, column));
+    let ran = column(run::Column::FinishedAt).sub(column(run::Column::StartedAt));
+    Func::coalesce([Expr::expr(ran).sum(), Expr::value(0)]).into()
+}
+
+async fn billing_of(db: &impl ConnectionTrait, account: AccountId) -> Result<Billing, StoreError> {
+    let row = only(account::Entity::find_by_id(account.get()), db).await?;
+    let seats: Vec<(String, i64)> = membership::Entity::find()
+        .select_only()
+        .column(membership::Column::License)
+        .column_as(membership::Column::UserId.count(), "users")
+        .filter(membership::Column::AccountId.eq(account.get()))
+        .group_by(membership::Column::License)
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(StoreError::db)?;
+    let seats = seats
+        .into_iter()
+        .map(|(license, users)| Ok((license.parse().map_err(StoreError::corrupt)?, count(users)?)));
+    let email = row.billing_email.map(|text| Email::parse(&text)).transpose();
+    Ok(Billing {
+        plan: AccountPlan::new(row.plan),
+        email: email.map_err(StoreError::corrupt)?,
+        seats: seats.collect::<Result<Seats, StoreError>>()?,
+    })
+}
+
+fn count(number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(StoreError::corrupt)
+}
+
+/// Notes how many models a step built, by its `run_results.json`. One that is not dbt's counts for
+/// nothing.
+pub(crate) async fn note(
+    tx: &Tx,
+    run: &domain::run::Run,
+    step: u32,
+    run_results: &[u8],
+) -> Result<(), StoreError> {
+    let built = models_built(run_results);
+    let row = run_usage::ActiveModel {
+        run_id: Set(run.id.get()),
+        step: Set(step.into()),
+        account_id: Set(run.account.get()),
+        project_id: Set(run.project.get()),
+        models_built: Set(i64::try_from(built).map_err(StoreError::corrupt)?),
+    };
+    let again = OnConflict::columns([run_usage::Column::RunId, run_usage::Column::Step])
+        .update_column(run_usage::Column::ModelsBuilt)
+        .to_owned();
+    run_usage::Entity::insert(row)
+        .on_conflict(again)
+        .exec_without_returning(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
+}
+
+/// What of dbt's `run_results.json` tells how many models were built.
+#[derive(Deserialize)]
+struct RunResults {
+    args: Args,
+    results: Vec<Outcome>,
+}
+
+#[derive(Deserialize)]
+struct Args {
+    which: String,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    status: String,
+    unique_id: String,
+}
+
+/// Models that a command which builds (not `compile` or `docs generate`) built well.
+fn models_built(run_results: &[u8]) -> usize {
+    let Ok(RunResults { args, results }) = serde_json::from_slice(run_results) else { return 0 };
+    if !matches!(args.which.as_str(), "build" | "run" | "retry") {
+        return 0;
+    }
+    let built =
+        |outcome: &&Outcome| outcome.status == "success" && outcome.unique_id.starts_with("model.");
+    results.iter().filter(built).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::models_built;
+
+    #[test]
+    fn models_count_where_a_command_built_them_well() {
+        let results = |which: &str| {
+            serde_json::json!({ "args": { "which": which, "x": 1 }, "elapsed_time": 2.0, "results": [
+                { "status": "success", "unique_id": "model.shop.orders" },
+                { "status": "error", "unique_id": "model.shop.items" },
+                { "status": "success", "unique_id": "model.shop.people", "timing": [] },
+                { "status": "pass", "unique_id": "test.shop.unique" },
+                { "status": "success", "unique_id": "seed.shop.raw" },
+            ] })
+            .to_string()
+        };
+        for (which, built) in
+            [("build", 2), ("run", 2), ("retry", 2), ("compile", 0), ("generate", 0)]
+        {
+            assert_eq!(models_built(results(which).as_bytes()), built, "{which}");
+        }
+        assert_eq!(models_built(b"no JSON"), 0);
+        assert_eq!(models_built(b"{}"), 0);
+    }
+}
