@@ -84,7 +84,9 @@ async fn reading_one_object_takes_two_statements_at_most() {
     let all = everything(&app, &acme, "acme").await;
     let mut read = 0;
     for route in server::served_routes().iter().filter(|route| reads(route)) {
-        if !route.path.ends_with('}') || !all.has_all(route.path) {
+        // `validate` asks a question about several objects; it reads none of them out.
+        let asks = route.path.contains("/validate/");
+        if asks || !route.path.ends_with('}') || !all.has_all(route.path) {
             continue;
         }
         let path = all.own(route.path);
