@@ -119,6 +119,13 @@ pub(crate) struct ServeArgs {
     /// A proxy whose X-Forwarded-For is believed: an address or a network; may be repeated
     #[arg(long, value_name = "CIDR")]
     pub(crate) trusted_proxy: Vec<String>,
+    /// The mail server for invitations: `smtps://user:password@host:465`; better in the environment
+    /// [default: none, links are shown to the inviter]
+    #[arg(long, value_name = "URL")]
+    pub(crate) smtp_url: Option<String>,
+    /// Who writes them: `Narrowgate <narrowgate@example.com>`
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) smtp_from: Option<String>,
     /// The dbt program [default: dbt]
     #[arg(long, value_name = "PATH")]
     pub(crate) dbt: Option<String>,

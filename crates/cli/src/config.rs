@@ -11,7 +11,7 @@ use figment::{
     value::{Dict, Map, Value},
 };
 use serde::{Deserialize, Serialize};
-use server::{TlsFiles, TrustedProxies};
+use server::{MailConfig, TlsFiles, TrustedProxies};
 
 use crate::{args::ServeArgs, error::CliError};
 
@@ -33,6 +33,11 @@ pub(crate) struct Config {
     pub(crate) tls_key: Option<PathBuf>,
     /// Whose `X-Forwarded-For` counts; nobody's unless given.
     pub(crate) trusted_proxy: TrustedProxies,
+    /// The mail server that invitations go by; without one, their links are shown to the inviter.
+    /// It may hold a password.
+    pub(crate) smtp_url: Option<String>,
+    /// Who writes them.
+    pub(crate) smtp_from: Option<String>,
     /// The dbt program.
     pub(crate) dbt: PathBuf,
     /// How many runs are executed at once, 1 or more.
@@ -48,7 +53,7 @@ pub(crate) struct Config {
 }
 
 /// The keys whose values are texts, also where they look like a number: a folder may be `2026`.
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 11] = [
     "data_dir",
     "keyring",
     "listen",
@@ -56,6 +61,8 @@ const TEXTS: [&str; 9] = [
     "tls_cert",
     "tls_key",
     "trusted_proxy",
+    "smtp_url",
+    "smtp_from",
     "dbt",
     "log",
 ];
@@ -100,6 +107,10 @@ struct Given<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     trusted_proxy: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
+    smtp_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smtp_from: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     dbt: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     workers: Option<usize>,
@@ -127,6 +138,8 @@ impl Config {
             tls_cert: args.tls_cert.as_deref(),
             tls_key: args.tls_key.as_deref(),
             trusted_proxy: &args.trusted_proxy,
+            smtp_url: args.smtp_url.as_deref(),
+            smtp_from: args.smtp_from.as_deref(),
             dbt: args.dbt.as_deref(),
             workers: args.workers,
             log: args.log.as_deref(),
@@ -186,6 +199,20 @@ impl Config {
     pub(crate) fn tls(&self) -> Option<TlsFiles> {
         let (certificate, key) = self.tls_cert.clone().zip(self.tls_key.clone())?;
         Some(TlsFiles { certificate, key })
+    }
+
+    /// The mail server, if there is one; it has to be said who writes.
+    pub(crate) fn mail(&self) -> Result<Option<MailConfig>, CliError> {
+        match (&self.smtp_url, &self.smtp_from) {
+            (None, _) => Ok(None),
+            (Some(url), Some(from)) => {
+                Ok(Some(MailConfig { url: url.clone(), from: from.clone() }))
+            }
+            (Some(_), None) => {
+                let reason = "`smtp_from` must say who writes, since `smtp_url` is given";
+                Err(CliError::Other(reason.to_owned()))
+            }
+        }
     }
 
     /// The keyring's file.

@@ -73,8 +73,12 @@ ids! {
     GrantId
     /// A group of users.
     GroupId
+    /// An invitation of somebody into an account.
+    InviteId
     /// A job definition.
     JobId
+    /// A user's licence in an account: the documents' "permission".
+    LicenseId
     /// A personal token of a user.
     PersonalTokenId
     /// A dbt project.

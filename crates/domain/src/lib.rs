@@ -36,10 +36,13 @@ pub mod environment;
 pub mod environment_variable;
 pub mod event;
 pub mod extended_attributes;
+pub mod group;
 mod id;
+pub mod invite;
 pub mod ip_restriction;
 pub mod job;
 pub mod kept;
+pub mod license_map;
 pub mod list;
 mod name;
 pub mod notification;
@@ -51,6 +54,7 @@ pub mod project;
 pub mod reach;
 pub mod repository;
 pub mod run;
+pub mod seats;
 pub mod secret;
 pub mod service_token;
 mod time;
@@ -59,8 +63,9 @@ pub mod user;
 pub mod warehouse_credential;
 
 pub use id::{
-    AccountId, ConnectionId, CredentialId, EnvironmentId, GrantId, GroupId, InvalidId, JobId,
-    PersonalTokenId, ProjectId, RepositoryId, RunId, ServiceTokenId, StepId, UserId,
+    AccountId, ConnectionId, CredentialId, EnvironmentId, GrantId, GroupId, InvalidId, InviteId,
+    JobId, LicenseId, PersonalTokenId, ProjectId, RepositoryId, RunId, ServiceTokenId, StepId,
+    UserId,
 };
 pub use name::{InvalidName, Name};
 pub use plan::{AccountPlan, Plan, UnknownPlan};

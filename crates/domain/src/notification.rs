@@ -94,4 +94,9 @@ impl Noun for Notification {
         }
         Some(self)
     }
+
+    /// It is nobody's once its user has left.
+    fn goes_with(&self, gone: Reference) -> bool {
+        gone == Reference::User(self.user_id)
+    }
 }

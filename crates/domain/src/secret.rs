@@ -1,6 +1,6 @@
 //! The secret text of a token, and what is kept in its place.
 //!
-//! `ngst_` (service) or `ngpt_` (personal), 36 characters of base62 from the operating system's
+//! `ngst_` (service), `ngpt_` (personal) or `ngit_` (invitation), 36 characters of base62 from the operating system's
 //! generator (214 bits), then 6 characters of base62 that are the CRC-32 of what stands before
 //! them: 47 bytes, one SHA-256 block.
 
@@ -23,11 +23,13 @@ pub enum TokenKind {
     Service,
     /// A user's personal token: `ngpt_`.
     Personal,
+    /// What opens an invitation, once: `ngit_`. It authorises no request.
+    Invitation,
 }
 
 impl TokenKind {
-    /// Both kinds.
-    pub const ALL: [Self; 2] = [Self::Service, Self::Personal];
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Service, Self::Personal, Self::Invitation];
 
     /// What its text begins with.
     #[must_use]
@@ -35,6 +37,7 @@ impl TokenKind {
         match self {
             Self::Service => "ngst_",
             Self::Personal => "ngpt_",
+            Self::Invitation => "ngit_",
         }
     }
 }

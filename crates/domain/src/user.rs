@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Timestamp, UserId, authz::License};
+use crate::{AccountId, GroupId, LicenseId, Timestamp, UserId, authz::License, group::GroupSpec};
 
 /// An e-mail address: 3 to 254 bytes, one `@` with something on both sides, no white space and no
 /// control character. Kept in lower case.
@@ -66,6 +66,27 @@ pub struct User {
     pub last_name: String,
     /// The licence in this account.
     pub license: License,
+    /// The id of that licence: the documents' "permission".
+    pub license_id: LicenseId,
+    /// The groups that they are in, by id.
+    pub groups: Vec<UserGroup>,
+    /// Whether they have left the account.
+    pub left: bool,
     /// When they were added.
     pub created_at: Timestamp,
+    /// When their names, licence or groups last changed.
+    pub updated_at: Timestamp,
+    /// When one of their personal tokens was last used in this account.
+    pub last_used: Option<Timestamp>,
+}
+
+/// A group, as far as its members show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserGroup {
+    /// Its id.
+    pub id: GroupId,
+    /// Its account.
+    pub account: AccountId,
+    /// What people call it, and who is put into it.
+    pub spec: GroupSpec,
 }

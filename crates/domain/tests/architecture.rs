@@ -132,13 +132,11 @@ fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
 }
 
 /// Where code names a permission set, and why that decides nothing.
-const NAMED: [(&str, &str); 10] = [
+const NAMED: [(&str, &str); 9] = [
     // A licence and a plan that are called like a set.
     ("domain/src/authz/license.rs", "developer"),
     ("domain/src/authz/license.rs", "analyst"),
     ("domain/src/plan.rs", "developer"),
-    // The first admin of a new account is granted it; what it holds, the catalogue says.
-    ("store/src/bootstrap.rs", "account_admin"),
     // Two fields of the API document are named after sets, and say whether a token holds no other.
     ("wire/src/v3/service_token.rs", "metadata_only"),
     ("wire/src/v3/service_token.rs", "webhooks_only"),

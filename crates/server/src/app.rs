@@ -7,7 +7,7 @@ use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use store::Store;
 use tokio::sync::Notify;
 
-use crate::{TrustedProxies, serve::Limits};
+use crate::{TrustedProxies, mail::Mailer, serve::Limits};
 
 /// The state of the router.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub(crate) struct App {
     pub(crate) trusted_proxies: Arc<TrustedProxies>,
     /// Wakes whoever writes exports of the audit log.
     pub(crate) exports: Arc<Notify>,
+    /// What sends invitations; none shows their links to the inviter.
+    pub(crate) mailer: Option<Mailer>,
 }
 
 /// A new secret from the operating system's generator.

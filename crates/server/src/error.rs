@@ -89,9 +89,11 @@ impl ApiError {
                 // What lies outside the caller's reach is not said to exist.
                 Denied::OtherAccount | Denied::OutsideScope(_) => StatusCode::NOT_FOUND,
             },
-            Self::Store(StoreError::Exceeds(_) | StoreError::AddressRefused { .. }) => {
-                StatusCode::FORBIDDEN
-            }
+            Self::Store(
+                StoreError::Exceeds(_)
+                | StoreError::AddressRefused { .. }
+                | StoreError::UserOnly { .. },
+            ) => StatusCode::FORBIDDEN,
             Self::BadPresentation { .. }
             | Self::Invalid(_)
             | Self::Store(StoreError::Invalid { .. } | StoreError::NotOffered(_)) => {
@@ -136,9 +138,10 @@ impl ApiError {
             Self::Denied(denied) | Self::Store(StoreError::Denied(denied)) => {
                 denied.explanation().map(|explanation| explanation.to_string())
             }
-            Self::Store(StoreError::Exceeds(_) | StoreError::NotOffered(_)) | Self::NoSuchPath => {
-                Some(self.to_string())
-            }
+            Self::Store(
+                StoreError::Exceeds(_) | StoreError::NotOffered(_) | StoreError::UserOnly { .. },
+            )
+            | Self::NoSuchPath => Some(self.to_string()),
             _ => None,
         }
     }

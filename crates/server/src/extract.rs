@@ -8,8 +8,8 @@ use axum::{
     http::{HeaderMap, header, request::Parts},
 };
 use domain::{
-    AccountId, ConnectionId, CredentialId, EnvironmentId, JobId, PersonalTokenId, ProjectId,
-    RepositoryId, RunId, ServiceTokenId, StepId, UserId,
+    AccountId, ConnectionId, CredentialId, EnvironmentId, GroupId, InviteId, JobId, LicenseId,
+    PersonalTokenId, ProjectId, RepositoryId, RunId, ServiceTokenId, StepId, UserId,
     authz::{AccessMarker, Caller, KindMarker, Origin, Permit, authorize},
     kept::{Id, Noun},
     secret::TokenSecret,
@@ -112,6 +112,17 @@ async fn path_parameter(parts: &mut Parts, name: &str) -> Result<Option<String>,
     Ok(found.map(|(_, value)| value.to_owned()))
 }
 
+/// Where a request without a token came from.
+pub(crate) struct FromWhere(pub(crate) Origin);
+
+impl FromRequestParts<App> for FromWhere {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        Ok(Self(origin(parts, app)))
+    }
+}
+
 /// An id of the path. One that cannot be (text, zero, too large) is not found.
 pub(crate) struct At<I>(pub(crate) I);
 
@@ -119,6 +130,8 @@ pub(crate) struct At<I>(pub(crate) I);
 pub(crate) trait PathId: FromStr + Send {
     /// The parameter's name.
     const NAME: &str;
+    /// The name that it goes by where the path calls it something else.
+    const ALIAS: &str = "";
 }
 
 macro_rules! path_ids {
@@ -127,12 +140,20 @@ macro_rules! path_ids {
     };
 }
 
+impl PathId for GroupId {
+    const NAME: &str = "group_id";
+    // `group-permissions/{group_permission_id}`: a group's id by the document.
+    const ALIAS: &str = "group_permission_id";
+}
+
 path_ids! {
     AccountId = "account_id",
     ConnectionId = "connection_id",
     CredentialId = "credential_id",
     EnvironmentId = "environment_id",
+    InviteId = "invite_id",
     JobId = "job_id",
+    LicenseId = "permission_id",
     PersonalTokenId = "personal_token_id",
     ProjectId = "project_id",
     RepositoryId = "repository_id",
@@ -150,7 +171,11 @@ impl<I: PathId> FromRequestParts<App> for At<I> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
-        let text = path_parameter(parts, I::NAME).await?.ok_or(ApiError::Internal)?;
+        let named = match path_parameter(parts, I::NAME).await? {
+            Some(text) => Some(text),
+            None => path_parameter(parts, I::ALIAS).await?,
+        };
+        let text = named.ok_or(ApiError::Internal)?;
         text.parse().map(Self).map_err(|_| ApiError::NotFound)
     }
 }

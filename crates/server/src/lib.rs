@@ -16,6 +16,7 @@ mod endpoint;
 mod error;
 mod exports;
 mod extract;
+mod mail;
 mod openapi;
 mod operations;
 mod public;
@@ -25,6 +26,7 @@ mod serve;
 mod tls;
 
 pub use client_address::TrustedProxies;
+pub use mail::{MailConfig, MailError, Mailer};
 pub use openapi::openapi;
 pub use operations::{Operation, documented_operations};
 pub use routes::{ServedRoute, public_routes, served_routes};

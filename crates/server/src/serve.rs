@@ -14,6 +14,7 @@ use crate::{
     TrustedProxies,
     app::App,
     exports,
+    mail::{MailConfig, MailError, Mailer},
     routes::router,
     tls::{Tls, TlsError, TlsFiles, hsts},
 };
@@ -37,6 +38,8 @@ pub struct ServerConfig {
     pub public_url: Option<String>,
     /// What TLS is served with; plain HTTP unless given.
     pub tls: Option<TlsFiles>,
+    /// The mail server that invitations go by; without one, their links are shown to the inviter.
+    pub mail: Option<MailConfig>,
     /// Whether `/api/openapi.json` is shut; `narrowgate openapi` prints the same.
     pub no_openapi: bool,
     /// How long things may take.
@@ -50,7 +53,15 @@ impl ServerConfig {
     #[must_use]
     pub fn on(listen: SocketAddr) -> Self {
         let (limits, trusted_proxies) = (Limits::default(), TrustedProxies::default());
-        Self { listen, public_url: None, tls: None, no_openapi: false, limits, trusted_proxies }
+        Self {
+            listen,
+            public_url: None,
+            tls: None,
+            mail: None,
+            no_openapi: false,
+            limits,
+            trusted_proxies,
+        }
     }
 }
 
@@ -86,6 +97,9 @@ pub enum ServerError {
     /// TLS cannot be served.
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
+    /// The mail server cannot be what is configured.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// It stopped by a failure.
     #[error("the server stopped: {0}")]
     Stopped(std::io::Error),
@@ -96,6 +110,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     public_url: String,
+    mailer: Option<Mailer>,
     store: Store,
     tls: Option<Tls>,
     no_openapi: bool,
@@ -108,8 +123,10 @@ impl Server {
     ///
     /// # Errors
     /// [`ServerError::Listen`] if the address is taken or not this machine's;
-    /// [`ServerError::Tls`] if the certificate cannot be used.
+    /// [`ServerError::Tls`] if the certificate cannot be used; [`ServerError::Mail`] if the mail
+    /// server's URL or the sender cannot be read.
     pub async fn bind(store: Store, config: ServerConfig) -> Result<Self, ServerError> {
+        let mailer = config.mail.as_ref().map(Mailer::new).transpose()?;
         let tls = match config.tls {
             Some(files) => Some(Tls::load(files).await?),
             None => None,
@@ -121,7 +138,17 @@ impl Server {
         let public_url = config.public_url.unwrap_or(own_url);
         let (no_openapi, limits) = (config.no_openapi, config.limits);
         let trusted_proxies = config.trusted_proxies;
-        Ok(Self { listener, address, public_url, store, tls, no_openapi, limits, trusted_proxies })
+        Ok(Self {
+            listener,
+            address,
+            public_url,
+            mailer,
+            store,
+            tls,
+            no_openapi,
+            limits,
+            trusted_proxies,
+        })
     }
 
     /// The address that it listens on.
@@ -157,6 +184,7 @@ impl Server {
             no_openapi: self.no_openapi,
             trusted_proxies: self.trusted_proxies.into(),
             exports: Arc::default(),
+            mailer: self.mailer,
         };
         let exports = exports::write(app.store.clone(), Arc::clone(&app.exports));
         let mut router = router(app);

@@ -449,3 +449,22 @@ async fn rerun_and_retry_are_not_built_yet_and_say_so() {
         assert_eq!(TestAnswer::of(request).await.status(), 501, "{rest}");
     }
 }
+
+#[tokio::test]
+async fn a_locked_account_queues_no_runs_and_begins_none() {
+    let house = House::new().await;
+    let job = house.job("nightly").await;
+    house.run(job).await;
+    let account = house.acme.v2("/");
+    let lock = json!({ "locked": true, "lock_reason": "the invoice" });
+    let locked = house.acme.admin.patch(&account, lock).await.data();
+    assert_eq!((&locked["locked"], &locked["lock_reason"]), (&json!(true), &json!("the invoice")));
+    let path = house.acme.v2(&format!("/jobs/{job}/run/"));
+    let refused = house.acme.admin.post(&path, json!({ "cause": "a test" })).await;
+    assert_eq!(refused.status(), 409, "{}", refused.text());
+    let permit = house.runner().await;
+    assert!(house.app.store.claim_run(&permit).await.unwrap().is_none());
+    let unlocked = house.acme.admin.patch(&account, json!({ "locked": false })).await.data();
+    assert_eq!(unlocked["lock_reason"], serde_json::Value::Null);
+    assert!(house.app.store.claim_run(&permit).await.unwrap().is_some());
+}

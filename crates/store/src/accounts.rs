@@ -1,5 +1,7 @@
 //! Accounts.
 
+use std::collections::BTreeMap;
+
 use crate::{
     Store, StoreError,
     entities::account::{Column, Entity, Model},
@@ -8,7 +10,7 @@ use crate::{
 use domain::{
     AccountId, AccountPlan, Name,
     account::Account,
-    authz::{AccountSettings, Identity, Permit, Read, Write},
+    authz::{AccountSettings, Identity, License, Permit, PrincipalId, Read, Write, catalogue},
     event::Event,
 };
 use sea_orm::{
@@ -25,8 +27,14 @@ pub struct AccountChange {
     pub plan: Option<AccountPlan>,
     /// How many runs it may have at once.
     pub run_slots: Option<u32>,
-    /// Whether its service tokens may make service tokens.
+    /// Whether its service tokens may make service tokens. No service token changes that.
     pub tokens_may_mint: Option<bool>,
+    /// Whether it is locked: no run is queued, and none that is queued begins.
+    pub locked: Option<bool>,
+    /// Why it is.
+    pub lock_reason: Option<String>,
+    /// Seats of a licence; `None` is any number. Only where the plan leaves that open.
+    pub seats: BTreeMap<License, Option<u32>>,
 }
 
 impl Store {
@@ -44,8 +52,9 @@ impl Store {
     /// Changes the account.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] (no run slot at all), [`StoreError::CredentialChanged`],
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Invalid`] (no run slot at all, or the plan fixes the seats),
+    /// [`StoreError::UserOnly`] (a service token changes `tokens_may_mint`),
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn update_account(
         &self,
         permit: &Permit<Write, AccountSettings>,
@@ -53,7 +62,11 @@ impl Store {
     ) -> Result<Account, StoreError> {
         let mut tx = self.begin(permit).await?;
         let before = find(tx.db(), tx.account()).await?;
-        let after = change.apply(before.clone());
+        let after = change.apply(before.clone())?;
+        let by_user = matches!(permit.author(), PrincipalId::User(_));
+        if after.tokens_may_mint != before.tokens_may_mint && !by_user {
+            return Err(StoreError::UserOnly { field: "tokens_may_mint" });
+        }
         let run_slots = i32::try_from(after.run_slots).ok().filter(|slots| *slots > 0);
         let run_slots = run_slots.ok_or_else(|| StoreError::Invalid {
             field: "run_slots",
@@ -70,14 +83,36 @@ impl Store {
 }
 
 impl AccountChange {
-    fn apply(self, account: Account) -> Account {
-        Account {
+    fn apply(self, account: Account) -> Result<Account, StoreError> {
+        let mut after = Account {
             name: self.name.unwrap_or(account.name),
             plan: self.plan.unwrap_or(account.plan),
             run_slots: self.run_slots.unwrap_or(account.run_slots),
             tokens_may_mint: self.tokens_may_mint.unwrap_or(account.tokens_may_mint),
+            locked: self.locked.unwrap_or(account.locked),
+            lock_reason: self.lock_reason.unwrap_or(account.lock_reason),
             ..account
+        };
+        for (license, seats) in self.seats {
+            let (field, place) = match license {
+                License::Developer => ("developer_seats", &mut after.seats.developer),
+                License::Analyst => ("analyst_seats", &mut after.seats.analyst),
+                License::ReadOnly => ("read_only_seats", &mut after.seats.read_only),
+                License::It => ("it_seats", &mut after.seats.it),
+            };
+            let open = after.plan.tier().is_some_and(|plan| catalogue().seats(plan).is_none());
+            if open {
+                *place = seats;
+            } else if after.seats_of(license) != seats {
+                // An echo of what the plan has is no change.
+                let message = format!("is fixed by the plan `{}`", after.plan.as_str());
+                return Err(StoreError::Invalid { field, message });
+            }
         }
+        if !after.locked {
+            after.lock_reason = String::new();
+        }
+        Ok(after)
     }
 }
 
@@ -87,6 +122,12 @@ async fn save(tx: &Tx, account: &Account, run_slots: i32) -> Result<(), StoreErr
         .col_expr(Column::Plan, Expr::value(account.plan.as_str()))
         .col_expr(Column::RunSlots, Expr::value(run_slots))
         .col_expr(Column::TokensMayMint, Expr::value(account.tokens_may_mint))
+        .col_expr(Column::Locked, Expr::value(account.locked))
+        .col_expr(Column::LockReason, Expr::value(account.lock_reason.as_str()))
+        .col_expr(Column::DeveloperSeats, Expr::value(account.seats.developer.map(i64::from)))
+        .col_expr(Column::AnalystSeats, Expr::value(account.seats.analyst.map(i64::from)))
+        .col_expr(Column::ReadOnlySeats, Expr::value(account.seats.read_only.map(i64::from)))
+        .col_expr(Column::ItSeats, Expr::value(account.seats.it.map(i64::from)))
         .col_expr(Column::UpdatedAt, Expr::value(account.updated_at.micros()))
         .filter(Column::Id.eq(account.id.get()))
         .exec(tx.db())
@@ -95,17 +136,31 @@ async fn save(tx: &Tx, account: &Account, run_slots: i32) -> Result<(), StoreErr
     Ok(())
 }
 
-async fn find(db: &impl ConnectionTrait, id: AccountId) -> Result<Account, StoreError> {
+/// That the account is not locked.
+pub(crate) async fn check_unlocked(tx: &Tx) -> Result<(), StoreError> {
+    if find(tx.db(), tx.account()).await?.locked {
+        return Err(StoreError::Conflict("the account is locked: it queues no runs".to_owned()));
+    }
+    Ok(())
+}
+
+/// An account as it is now.
+pub(crate) async fn find(db: &impl ConnectionTrait, id: AccountId) -> Result<Account, StoreError> {
     let row: Option<Model> = Entity::find_by_id(id.get()).one(db).await.map_err(StoreError::db)?;
     row.ok_or(StoreError::NotFound)?.into_domain()
 }
 
 /// What an audit record says of an account.
 pub(crate) fn said(account: &Account) -> Value {
+    let seats = License::ALL.map(|license| (license.key(), account.seats.of(license)));
+    let seats = BTreeMap::from(seats);
     json!({
         "name": account.name,
         "plan": account.plan.as_str(),
         "run_slots": account.run_slots,
         "tokens_may_mint": account.tokens_may_mint,
+        "locked": account.locked,
+        "lock_reason": account.lock_reason,
+        "seats": seats,
     })
 }

@@ -1,26 +1,27 @@
 //! An account's first admin: before, there is nobody who could hold a permit.
 
 use domain::{
-    AccountId, AccountPlan, GroupId, Name, Plan, UserId,
+    AccountId, AccountPlan, Name, Plan, UserId,
     account::Account,
-    authz::{Grant, License, Origin, PrincipalId, Projects},
+    authz::{
+        BuiltInGroup, Grant, License, Origin, PermissionSet, PrincipalId, Projects, catalogue,
+    },
     event::Event,
+    group::{Group, GroupSpec},
     personal_token::PersonalToken,
     secret::TokenSecret,
     user::{Email, User},
 };
 use rand::{RngExt as _, distr::Alphanumeric, rand_core::UnwrapErr, rngs::SysRng};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, DatabaseTransaction,
-    EntityTrait as _, QueryFilter as _,
+    ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
 };
 use serde_json::json;
 
 use crate::{
     Store, StoreError, accounts, audit,
-    entities::{account, group, group_member, group_permission, membership, user},
-    grant_rows::{GrantKey, keys},
-    personal_tokens,
+    entities::{account, user},
+    groups, memberships, personal_tokens,
     tx::Tx,
     users,
 };
@@ -68,9 +69,10 @@ impl Store {
         let mut tx = Tx::over(self, write, account.id, author, Origin::local());
         let object = format!("account:{}", account.id);
         tx.record("account.created", object, None, None, Some(accounts::said(&account))).await?;
-        let owner = "account_admin".parse().map_err(StoreError::corrupt)?;
-        let owner = Grant::new(owner, Projects::All).map_err(StoreError::corrupt)?;
-        let admin = add_member(&mut tx, admin, License::Developer, "Owner", &[owner]).await?;
+        let founded = found_groups(&mut tx).await?;
+        let groups = founded.iter().filter(|(_, built_in)| built_in.first_admin);
+        let groups: Vec<_> = groups.map(|(group, _)| group.clone()).collect();
+        let admin = add_member(&mut tx, admin, License::Developer, &groups).await?;
         let name = Name::parse("first admin").map_err(StoreError::corrupt)?;
         let end = Some(tx.now().plus_seconds(PersonalToken::FIRST_LIFETIME_SECONDS));
         let token =
@@ -96,14 +98,12 @@ impl Store {
         let there = account::Entity::find_by_id(account.get()).one(db).await;
         there.map_err(StoreError::db)?.ok_or(StoreError::NotFound)?;
         let user = user_with(db, &email, self.clock().now().micros()).await?;
-        let member = membership::Entity::find_by_id((account.get(), user.id)).one(db).await;
-        if member.map_err(StoreError::db)?.is_some() {
-            let reason = format!("`{}` is in the account already", email.as_str());
-            return Err(StoreError::Conflict(reason));
-        }
         let author = PrincipalId::User(UserId::new(user.id).map_err(StoreError::corrupt)?);
         let mut tx = Tx::over(self, write, account, author, Origin::local());
-        let user = add_member(&mut tx, user, license, email.as_str(), &grants).await?;
+        let mut groups = groups::by_default(tx.db(), account).await?;
+        let name = Name::parse(email.as_str()).map_err(StoreError::corrupt)?;
+        groups.push(groups::insert(&mut tx, plain(name), &grants).await?);
+        let user = add_member(&mut tx, user, license, &groups).await?;
         tx.commit().await?;
         Ok(user.id)
     }
@@ -120,6 +120,8 @@ async fn insert_account(
         identifier: Set(identifier()),
         run_slots: Set(run_slots(new.plan)),
         tokens_may_mint: Set(true),
+        locked: Set(false),
+        lock_reason: Set(String::new()),
         created_at: Set(now),
         updated_at: Set(now),
         ..Default::default()
@@ -143,7 +145,7 @@ const fn run_slots(plan: Plan) -> i32 {
 }
 
 /// The user with this address, made if there is none: one person may be in many accounts.
-async fn user_with(
+pub(crate) async fn user_with(
     db: &DatabaseTransaction,
     email: &Email,
     now: i64,
@@ -162,74 +164,43 @@ async fn user_with(
     user::Entity::insert(row).exec_with_returning(db).await.map_err(StoreError::db)
 }
 
-/// Puts a user into the account, and into a group that has these grants.
+/// Makes the groups that every account begins with.
+async fn found_groups(tx: &mut Tx) -> Result<Vec<(Group, &'static BuiltInGroup)>, StoreError> {
+    let mut founded = Vec::new();
+    for built_in in catalogue().built_in_groups() {
+        let grant = |set: &PermissionSet| Grant::new(*set, Projects::All);
+        let grants: Result<Vec<_>, _> = built_in.sets.iter().map(grant).collect();
+        let name = Name::parse(built_in.name.as_str()).map_err(StoreError::corrupt)?;
+        let spec = GroupSpec { assign_by_default: built_in.assign_by_default, ..plain(name) };
+        let group = groups::insert(tx, spec, &grants.map_err(StoreError::corrupt)?).await?;
+        founded.push((group, built_in));
+    }
+    Ok(founded)
+}
+
+/// A group that nobody is put into by itself.
+const fn plain(name: Name) -> GroupSpec {
+    GroupSpec { name, assign_by_default: false, sso_mapping_groups: Vec::new() }
+}
+
+/// Puts a user into the account, and into groups.
 async fn add_member(
     tx: &mut Tx,
     user: user::Model,
     license: License,
-    group_name: &str,
-    grants: &[Grant],
+    groups: &[Group],
 ) -> Result<User, StoreError> {
-    let membership = membership::Model {
-        account_id: tx.account().get(),
-        user_id: user.id,
-        license: license.key().to_owned(),
-        revision: 1,
-        created_at: tx.now().micros(),
-    };
-    let row = membership::ActiveModel::from(membership.clone()).reset_all();
-    membership::Entity::insert(row)
-        .exec_without_returning(tx.db())
-        .await
-        .map_err(StoreError::db)?;
-    let group = insert_group(tx, group_name, user.id, grants).await?;
-    let user = users::into_domain(&membership, user)?;
-    let grants: Vec<_> = keys(grants).iter().map(GrantKey::said).collect();
+    memberships::join(tx, user.id, license).await?;
+    let id = UserId::new(user.id).map_err(StoreError::corrupt)?;
+    groups::add_member(tx, id, groups.iter().map(|group| group.id)).await?;
+    let user = users::find(tx.db(), tx.account(), id).await?;
+    let ids: Vec<_> = user.groups.iter().map(|group| group.id).collect();
     let said = json!({
         "email": user.email.as_str(),
         "license": license.key(),
-        "group": { "id": group, "name": group_name, "grants": grants },
+        "group_ids": ids,
     });
     tx.record("user.added", format!("user:{}", user.id), None, None, Some(said)).await?;
     tx.event(Event::UserChanged { id: user.id }).await?;
     Ok(user)
-}
-
-async fn insert_group(
-    tx: &Tx,
-    name: &str,
-    member: i64,
-    grants: &[Grant],
-) -> Result<GroupId, StoreError> {
-    let (account_id, now) = (tx.account().get(), tx.now().micros());
-    let row = group::ActiveModel {
-        account_id: Set(account_id),
-        name: Set(name.to_owned()),
-        created_at: Set(now),
-        ..Default::default()
-    };
-    let group_id =
-        group::Entity::insert(row).exec(tx.db()).await.map_err(StoreError::db)?.last_insert_id;
-    let row = group_member::ActiveModel { group_id: Set(group_id), user_id: Set(member) };
-    group_member::Entity::insert(row)
-        .exec_without_returning(tx.db())
-        .await
-        .map_err(StoreError::db)?;
-    let rows: Vec<_> = keys(grants)
-        .into_iter()
-        .map(|key| group_permission::ActiveModel {
-            account_id: Set(account_id),
-            group_id: Set(group_id),
-            permission_set: Set(key.set),
-            project_id: Set(key.project),
-            categories: Set(key.categories),
-            created_at: Set(now),
-            ..Default::default()
-        })
-        .collect();
-    if !rows.is_empty() {
-        let inserted = group_permission::Entity::insert_many(rows).exec_without_returning(tx.db());
-        inserted.await.map_err(StoreError::db)?;
-    }
-    GroupId::new(group_id).map_err(StoreError::corrupt)
 }

@@ -22,6 +22,7 @@ use crate::{
         service_token,
         service_token_permission::{self, grant},
     },
+    rows::ACTIVE,
 };
 
 /// A service token's row, beside one of its permission rows.
@@ -110,6 +111,7 @@ impl Store {
         match secret.kind() {
             TokenKind::Service => self.service_principal(secret, now).await,
             TokenKind::Personal => self.personal_principal(secret, now).await,
+            TokenKind::Invitation => Ok(None),
         }
     }
 
@@ -194,6 +196,7 @@ impl Store {
             .join(JoinType::LeftJoin, Relation::InGroups.def())
             .join(JoinType::LeftJoin, of_this_account)
             .filter(digest_of(self.keyring(), secret, Column::DigestKeyId, Column::Digest))
+            .filter(membership::Column::State.eq(ACTIVE))
             .filter(Column::RevokedAt.is_null())
             .order_by_asc(group_permission::Column::Id)
             .into_model()
@@ -281,7 +284,7 @@ fn note(used: &std::sync::Mutex<HashMap<i64, Timestamp>>, id: i64, at: Timestamp
 }
 
 /// The condition that a row holds the secret's digest under one of the keys.
-fn digest_of<C: ColumnTrait>(
+pub(crate) fn digest_of<C: ColumnTrait>(
     keyring: &Keyring,
     secret: &TokenSecret,
     key_id: C,

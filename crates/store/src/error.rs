@@ -37,6 +37,12 @@ pub enum StoreError {
     /// The maker does not hold what it would hand out.
     #[error(transparent)]
     Exceeds(#[from] Exceeds),
+    /// A field that a user changes, and a service token never does.
+    #[error("`{field}` is changed by a user, not by a service token")]
+    UserOnly {
+        /// The field's name on the wire.
+        field: &'static str,
+    },
     /// The account's plan does not offer the permission set.
     #[error(transparent)]
     NotOffered(#[from] NotOffered),

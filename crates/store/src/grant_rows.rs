@@ -1,12 +1,15 @@
 //! Grants as rows: one permission set and project a row, for tokens and groups alike.
 
+use std::collections::BTreeSet;
+
 use domain::{
     ProjectId,
     authz::{Grant, Projects},
 };
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 use serde_json::{Value, json};
 
-use crate::{StoreError, groups, service_tokens, tx::Tx};
+use crate::{StoreError, entities::project, groups, rows::ACTIVE, service_tokens, tx::Tx};
 
 /// The columns of a permission row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +48,43 @@ impl GrantKey {
             "project_id": self.project,
             "writable_environment_categories": words,
         })
+    }
+}
+
+/// Whether no permission set stands twice on the same place; `field` is the list's.
+pub(crate) fn check_no_row_twice(rows: &[GrantKey], field: &'static str) -> Result<(), StoreError> {
+    let mut seen = BTreeSet::new();
+    let Some(row) = rows.iter().find(|row| !seen.insert((&row.set, row.project))) else {
+        return Ok(());
+    };
+    let place = row.project.map_or("all projects".to_owned(), |id| format!("project {id}"));
+    let message = format!("grants `{}` on {place} twice", row.set);
+    Err(StoreError::Invalid { field, message })
+}
+
+/// Whether each of these is on a project of the account.
+pub(crate) async fn check_projects(tx: &Tx, grants: &[Grant]) -> Result<(), StoreError> {
+    let named: BTreeSet<i64> = keys(grants).iter().filter_map(|row| row.project).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let found: Vec<i64> = project::Entity::find()
+        .select_only()
+        .column(project::Column::Id)
+        .filter(project::Column::AccountId.eq(tx.account().get()))
+        .filter(project::Column::State.eq(ACTIVE))
+        .filter(project::Column::Id.is_in(named.iter().copied()))
+        .into_tuple()
+        .all(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    let found = found.into_iter().collect();
+    match named.difference(&found).next() {
+        None => Ok(()),
+        Some(id) => {
+            let message = format!("`{id}` is no project of this account");
+            Err(StoreError::Invalid { field: "project_id", message })
+        }
     }
 }
 

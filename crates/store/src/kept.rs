@@ -389,7 +389,8 @@ pub(crate) async fn check_reference(
         }
         Reference::Group(id) => {
             let rows = group::Entity::find_by_id(id.get())
-                .filter(group::Column::AccountId.eq(account.get()));
+                .filter(group::Column::AccountId.eq(account.get()))
+                .filter(group::Column::State.eq(ACTIVE));
             named(only(rows, db).await, |_| true, what).map(drop)
         }
         Reference::Job(id) => {
@@ -406,7 +407,8 @@ pub(crate) async fn check_reference(
             named(only(rows, db).await, |_| true, what).map(drop)
         }
         Reference::User(id) => {
-            let rows = membership::Entity::find_by_id((account.get(), id.get()));
+            let rows = membership::Entity::find_by_id((account.get(), id.get()))
+                .filter(membership::Column::State.eq(ACTIVE));
             named(only(rows, db).await, |_| true, what).map(drop)
         }
         Reference::Kept(word, id) => {

@@ -23,10 +23,11 @@
 //! }
 //! ```
 //!
-//! Three files have functions without a permit: [`credential`](Store::authenticate) (secret →
-//! principal), `events` (the log) and `bootstrap` (an account's first admin: before, there is
-//! nobody who could hold a permit).
+//! Four files have functions without a permit: [`credential`](Store::authenticate) (secret →
+//! principal), `events` (the log), `bootstrap` (an account's first admin: before, there is
+//! nobody who could hold a permit) and `acceptance` (of an invitation, by its secret).
 
+mod acceptance;
 mod accounts;
 mod artifacts;
 mod audit;
@@ -45,11 +46,13 @@ mod error;
 mod events;
 mod grant_rows;
 mod groups;
+mod invites;
 mod ip_restrictions;
 mod jobs;
 mod kept;
 mod keyring;
 mod list;
+mod memberships;
 mod migrations;
 mod notifications;
 mod personal_tokens;
@@ -61,6 +64,7 @@ mod rows;
 mod runs;
 mod schedules;
 mod seal;
+mod seats;
 mod service_tokens;
 mod tx;
 mod uid;
@@ -76,7 +80,9 @@ pub use clock::Clock;
 pub use db::{DataDir, Store};
 pub use environment_variables::{EditedVariables, VariableChange, VariableEdit};
 pub use error::StoreError;
+pub use invites::NewInvites;
 pub use ip_restrictions::RuleOfSet;
 pub use keyring::{Keyring, KeyringError};
 pub use runs::{ClaimedRun, LatestRuns};
 pub use service_tokens::{ImportedToken, NewServiceToken};
+pub use users::NamesChange;

@@ -37,7 +37,7 @@ pub(crate) struct Field<C> {
 }
 
 /// How the values of a field read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     /// A whole number.
     Int,
@@ -49,6 +49,8 @@ pub(crate) enum Kind {
     Bool,
     /// Stands in the column's JSON under the field's name, and reads like this.
     InSpec(&'static Kind),
+    /// A text that stands in no column of the collection's own table, such as a user's address.
+    Elsewhere(fn() -> SimpleExpr),
 }
 
 /// Which rows of a collection are active; the others are deleted.
@@ -156,12 +158,17 @@ impl<C: ColumnTrait> Field<C> {
     fn expr(&self) -> SimpleExpr {
         match self.kind {
             Kind::InSpec(_) => dialect::in_json(self.column, self.name),
+            Kind::Elsewhere(expr) => expr(),
             Kind::Int | Kind::Text | Kind::Time | Kind::Bool => self.column.into_expr(),
         }
     }
 
     fn reads(&self) -> Kind {
-        if let Kind::InSpec(kind) = self.kind { *kind } else { self.kind }
+        match self.kind {
+            Kind::InSpec(kind) => *kind,
+            Kind::Elsewhere(_) => Kind::Text,
+            Kind::Int | Kind::Text | Kind::Time | Kind::Bool => self.kind,
+        }
     }
 
     fn condition(&self, filter: &Filter) -> Result<SimpleExpr, StoreError> {
@@ -175,15 +182,15 @@ impl<C: ColumnTrait> Field<C> {
                     values.iter().map(|value| self.value(value)).collect::<Result<_, _>>()?;
                 Ok(self.expr().is_in(values))
             }
-            Test::Between(from, to) if self.reads() == Kind::Time => {
+            Test::Between(from, to) if matches!(self.reads(), Kind::Time) => {
                 Ok(self.expr().between(from.micros(), to.micros()))
             }
             Test::Between(..) => Err(self.invalid("is not a time, and has no range".to_owned())),
-            Test::Contains(text) if self.reads() == Kind::Text => {
+            Test::Contains(text) if matches!(self.reads(), Kind::Text) => {
                 Ok(dialect::contains(self.expr(), text))
             }
             Test::Contains(_) => Err(self.invalid("is not a text, and contains none".to_owned())),
-            Test::Above(_) if self.reads() == Kind::Bool => {
+            Test::Above(_) if matches!(self.reads(), Kind::Bool) => {
                 Err(self.invalid("is yes or no, and has no order".to_owned()))
             }
             Test::Above(value) => Ok(self.expr().gt(self.value(value)?)),
@@ -199,7 +206,7 @@ impl<C: ColumnTrait> Field<C> {
                 Ok(number) => Ok(number.into()),
                 Err(_) => Err(must_be("a whole number")),
             },
-            Kind::Text => Ok(text.into()),
+            Kind::Text | Kind::Elsewhere(_) => Ok(text.into()),
             Kind::Time => match Timestamp::parse(text) {
                 Ok(time) => Ok(time.micros().into()),
                 Err(_) => Err(must_be("a time such as `2026-11-23T17:03:00+00:00`")),

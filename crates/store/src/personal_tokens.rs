@@ -20,7 +20,7 @@ use domain::{
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    Select, UpdateMany,
+    QueryOrder as _, Select, UpdateMany,
     sea_query::{Expr, ExprTrait as _},
 };
 use serde_json::{Value, json};
@@ -180,6 +180,23 @@ impl Store {
         tx.commit().await?;
         Ok(after)
     }
+}
+
+/// Ends every personal token of a user who leaves the account; gives their ids.
+pub(crate) async fn revoke_all(tx: &Tx, user: UserId) -> Result<Vec<i64>, StoreError> {
+    let active = of(tx.account(), user).filter(Column::RevokedAt.is_null());
+    let rows = active.order_by_asc(Column::Id).all(tx.db()).await.map_err(StoreError::db)?;
+    let ids: Vec<i64> = rows.into_iter().map(|row| row.id).collect();
+    Entity::update_many()
+        .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
+        .col_expr(Column::RevokedAt, Expr::value(tx.now().micros()))
+        .col_expr(Column::DigestKeyId, Expr::value(None::<i64>))
+        .col_expr(Column::Digest, Expr::value(None::<Vec<u8>>))
+        .filter(Column::Id.is_in(ids.iter().copied()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(ids)
 }
 
 /// That the path's user is who asks.

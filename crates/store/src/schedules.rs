@@ -18,7 +18,7 @@ use sea_orm::{
 };
 
 use crate::{
-    Store, StoreError,
+    Store, StoreError, accounts,
     entities::{
         job,
         job_schedule::{ActiveModel, Column, Entity, Relation},
@@ -43,7 +43,8 @@ impl Store {
     /// [`StoreError::Denied`] if the permit is not the runner's, [`StoreError::Unavailable`].
     pub async fn trigger_due(&self, permit: &Permit<Write, Runs>) -> Result<Vec<Run>, StoreError> {
         let due = self.to_be_planned(permit).await?;
-        if due.is_empty() {
+        // What falls due while the account is locked is late once it is not.
+        if due.is_empty() || accounts::find(self.reader(), permit.account()).await?.locked {
             return Ok(Vec::new());
         }
         let mut tx = self.begin_work(permit).await?;

@@ -8,7 +8,7 @@ use crate::{
         service_token::{ACTIVE, ActiveModel, Column, Entity, IMPORTED, REVOKED},
         service_token_permission as permission,
     },
-    grant_rows::{GrantKey, keys},
+    grant_rows::{GrantKey, check_no_row_twice, check_projects, keys},
     list::{Collection, Field, Kind, State},
     tx::Tx,
     uid::new_uid,
@@ -25,7 +25,7 @@ use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
     Select, UpdateMany,
-    sea_query::{Alias, Expr, ExprTrait as _, Query},
+    sea_query::{Expr, ExprTrait as _},
 };
 use serde_json::{Value, json};
 
@@ -253,7 +253,7 @@ fn of(account: AccountId) -> Select<Entity> {
 }
 
 /// A token that is not revoked, with its permission rows, in one statement.
-async fn find(
+pub(crate) async fn find(
     db: &impl ConnectionTrait,
     account: AccountId,
     id: ServiceTokenId,
@@ -292,7 +292,7 @@ fn check_form(permit: &Permit<Write, ServiceTokens>, grants: &[Grant]) -> Result
     for grant in grants {
         grant.offered_by(permit.principal().terms().plan)?;
     }
-    check_no_row_twice(&rows)
+    check_no_row_twice(&rows, "permission_grants")
 }
 
 /// Whether the maker may hand them out: well formed, within what it holds, on projects of the
@@ -324,44 +324,6 @@ async fn check_imported(
         check_projects(tx, grants).await
     } else {
         check_grants(tx, permit, grants).await
-    }
-}
-
-fn check_no_row_twice(rows: &[GrantKey]) -> Result<(), StoreError> {
-    let mut seen = BTreeSet::new();
-    let Some(row) = rows.iter().find(|row| !seen.insert((&row.set, row.project))) else {
-        return Ok(());
-    };
-    let place = row.project.map_or("all projects".to_owned(), |id| format!("project {id}"));
-    let message = format!("grants `{}` on {place} twice", row.set);
-    Err(StoreError::Invalid { field: "permission_grants", message })
-}
-
-/// Whether each of these is a project of the account.
-async fn check_projects(tx: &Tx, grants: &[Grant]) -> Result<(), StoreError> {
-    let named: BTreeSet<i64> = keys(grants).iter().filter_map(|row| row.project).collect();
-    if named.is_empty() {
-        return Ok(());
-    }
-    let found = Query::select()
-        .column(Alias::new("id"))
-        .from(Alias::new("projects"))
-        .and_where(Expr::col(Alias::new("account_id")).eq(tx.account().get()))
-        .and_where(Expr::col(Alias::new("id")).is_in(named.iter().copied()))
-        .and_where(Expr::col(Alias::new("state")).eq(crate::rows::ACTIVE))
-        .take();
-    let rows = tx.db().query_all(&found).await.map_err(StoreError::db)?;
-    let found: BTreeSet<i64> = rows
-        .iter()
-        .map(|row| row.try_get("", "id"))
-        .collect::<Result<_, _>>()
-        .map_err(StoreError::db)?;
-    match named.difference(&found).next() {
-        None => Ok(()),
-        Some(id) => {
-            let message = format!("`{id}` is no project of this account");
-            Err(StoreError::Invalid { field: "project_id", message })
-        }
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::{
     Keyring, Store, StoreError, audit,
     entities::{account, event, membership, personal_token, service_token},
+    rows::ACTIVE,
 };
 
 /// A transaction that writes, for one account and by one author.
@@ -204,6 +205,7 @@ impl Tx {
         let row: Option<i64> = personal_token::Entity::find_by_id(id)
             .filter(personal_token::Column::AccountId.eq(self.account.get()))
             .filter(personal_token::Column::RevokedAt.is_null())
+            .filter(membership::Column::State.eq(ACTIVE))
             .filter(
                 Condition::any()
                     .add(personal_token::Column::ExpiresAt.is_null())
@@ -220,7 +222,7 @@ impl Tx {
     }
 
     /// What of the account bears on decisions, now.
-    async fn account_terms(&self) -> Result<Option<AccountTerms>, StoreError> {
+    pub(crate) async fn account_terms(&self) -> Result<Option<AccountTerms>, StoreError> {
         let row = account::Entity::find_by_id(self.account.get())
             .one(&self.db)
             .await

@@ -1,15 +1,69 @@
-//! Users.
+//! Users, as one account sees them.
+
+use std::collections::BTreeMap;
 
 use crate::{
     Store, StoreError,
-    entities::{membership, time, user},
+    entities::{maybe_time, membership, personal_token, time, user},
+    groups,
+    list::{Collection, Field, Kind, State},
+    memberships,
+    rows::{ACTIVE, DELETED},
+    tx::Tx,
 };
 use domain::{
-    UserId,
-    authz::{Identity, Permit, PrincipalId, Read},
-    user::{Email, User},
+    AccountId, LicenseId, UserId,
+    authz::{Identity, Members, OwnTokens, Permit, PrincipalId, Read, Write},
+    list::{ListQuery, Paged, StateFilter},
+    user::{Email, User, UserGroup},
 };
-use sea_orm::EntityTrait as _;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait as _, JoinType, QueryFilter as _, QuerySelect as _,
+    RelationTrait as _,
+    sea_query::{Expr, SimpleExpr},
+};
+use serde_json::json;
+
+static COLLECTION: Collection<membership::Column> = Collection {
+    id: membership::Column::UserId,
+    fields: &[
+        Field { name: "email", column: membership::Column::UserId, kind: Kind::Elsewhere(email) },
+        Field {
+            name: "name",
+            column: membership::Column::UserId,
+            kind: Kind::Elsewhere(full_name),
+        },
+        Field {
+            name: "fullname",
+            column: membership::Column::UserId,
+            kind: Kind::Elsewhere(full_name),
+        },
+        Field { name: "first_name", column: membership::Column::FirstName, kind: Kind::Text },
+        Field { name: "last_name", column: membership::Column::LastName, kind: Kind::Text },
+        Field { name: "license_type", column: membership::Column::License, kind: Kind::Text },
+        Field { name: "created_at", column: membership::Column::CreatedAt, kind: Kind::Time },
+        Field { name: "updated_at", column: membership::Column::UpdatedAt, kind: Kind::Time },
+    ],
+    state: State { active: || membership::Column::State.eq(ACTIVE), default: StateFilter::Active },
+};
+
+fn email() -> SimpleExpr {
+    user::Column::Email.into_expr()
+}
+
+fn full_name() -> SimpleExpr {
+    let names = [membership::Column::FirstName, membership::Column::LastName];
+    Expr::cust_with_exprs("? || ' ' || ?", names.map(ColumnTrait::into_expr))
+}
+
+/// A person's names, as far as they change; `None` keeps.
+#[derive(Debug, Clone, Default)]
+pub struct NamesChange {
+    /// The first name.
+    pub first_name: Option<String>,
+    /// The last name.
+    pub last_name: Option<String>,
+}
 
 impl Store {
     /// The user that the permit's principal is; `None` for a service token.
@@ -18,29 +72,164 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn me(&self, permit: &Permit<Read, Identity>) -> Result<Option<User>, StoreError> {
         let PrincipalId::User(id) = permit.author() else { return Ok(None) };
-        let row = membership::Entity::find_by_id((permit.account().get(), id.get()))
-            .find_also_related(user::Entity)
-            .one(self.reader())
-            .await
-            .map_err(StoreError::db)?;
-        match row {
-            Some((membership, Some(user))) => into_domain(&membership, user).map(Some),
-            _ => Ok(None),
+        match find(self.reader(), permit.account(), id).await {
+            Ok(user) => Ok(Some(user)),
+            Err(StoreError::NotFound) => Ok(None),
+            Err(error) => Err(error),
         }
+    }
+
+    /// The account's users. Those who left come with `state` deleted or all.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] (order or filter), [`StoreError::Unavailable`].
+    pub async fn users(
+        &self,
+        permit: &Permit<Read, Members>,
+        query: &ListQuery,
+    ) -> Result<Paged<User>, StoreError> {
+        let account = permit.account();
+        let rows = membership::Entity::find()
+            .join(JoinType::InnerJoin, membership::Relation::User.def())
+            .filter(membership::Column::AccountId.eq(account.get()));
+        let page = self.page(rows, &COLLECTION, query).await?;
+        let rows = of_memberships(self.reader(), account, page.rows).await?;
+        Ok(Paged { rows, total: page.total })
+    }
+
+    /// One of them; who left is not found.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn user(
+        &self,
+        permit: &Permit<Read, Members>,
+        id: UserId,
+    ) -> Result<User, StoreError> {
+        find(self.reader(), permit.account(), id).await
+    }
+
+    /// Changes the names of the permit's own user: they are as much their own as their tokens are.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a service token, [`StoreError::CredentialChanged`],
+    /// [`StoreError::Unavailable`].
+    pub async fn rename_me(
+        &self,
+        permit: &Permit<Write, OwnTokens>,
+        change: NamesChange,
+    ) -> Result<User, StoreError> {
+        let PrincipalId::User(id) = permit.author() else { return Err(StoreError::NotFound) };
+        rename(self.begin(permit).await?, id, change).await
+    }
+
+    /// Changes the names of a user of the account, as this account knows them.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    pub async fn rename_user(
+        &self,
+        permit: &Permit<Write, Members>,
+        id: UserId,
+        change: NamesChange,
+    ) -> Result<User, StoreError> {
+        rename(self.begin(permit).await?, id, change).await
     }
 }
 
-/// A user, as one account sees them.
-pub(crate) fn into_domain(
-    membership: &membership::Model,
-    user: user::Model,
+async fn rename(mut tx: Tx, id: UserId, change: NamesChange) -> Result<User, StoreError> {
+    let before = find(tx.db(), tx.account(), id).await?;
+    let after = User {
+        first_name: change.first_name.unwrap_or_else(|| before.first_name.clone()),
+        last_name: change.last_name.unwrap_or_else(|| before.last_name.clone()),
+        updated_at: tx.now(),
+        ..before.clone()
+    };
+    membership::Entity::update_many()
+        .col_expr(membership::Column::FirstName, Expr::value(after.first_name.as_str()))
+        .col_expr(membership::Column::LastName, Expr::value(after.last_name.as_str()))
+        .col_expr(membership::Column::UpdatedAt, Expr::value(tx.now().micros()))
+        .filter(membership::Column::AccountId.eq(tx.account().get()))
+        .filter(membership::Column::UserId.eq(id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    let said =
+        |user: &User| Some(json!({ "first_name": user.first_name, "last_name": user.last_name }));
+    tx.record("user.renamed", format!("user:{id}"), None, said(&before), said(&after)).await?;
+    tx.commit().await?;
+    Ok(after)
+}
+
+/// Who is in the account under this id.
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: UserId,
+) -> Result<User, StoreError> {
+    let row = memberships::of(account)
+        .filter(membership::Column::UserId.eq(id.get()))
+        .one(db)
+        .await
+        .map_err(StoreError::db)?;
+    let rows = row.into_iter().collect();
+    of_memberships(db, account, rows).await?.pop().ok_or(StoreError::NotFound)
+}
+
+/// The users of these memberships of one account, in their order, with groups and when their
+/// tokens were used: one statement each for all.
+pub(crate) async fn of_memberships(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    memberships: Vec<membership::Model>,
+) -> Result<Vec<User>, StoreError> {
+    if memberships.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = || memberships.iter().map(|row| row.user_id);
+    let people = user::Entity::find().filter(user::Column::Id.is_in(ids())).all(db).await;
+    let mut people: BTreeMap<i64, user::Model> =
+        people.map_err(StoreError::db)?.into_iter().map(|row| (row.id, row)).collect();
+    let mut groups = groups::of_users(db, account, ids()).await?;
+    let last_used: Vec<(i64, Option<i64>)> = personal_token::Entity::find()
+        .select_only()
+        .column(personal_token::Column::UserId)
+        .column_as(personal_token::Column::LastUsed.max(), "used")
+        .filter(personal_token::Column::AccountId.eq(account.get()))
+        .filter(personal_token::Column::UserId.is_in(ids()))
+        .group_by(personal_token::Column::UserId)
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(StoreError::db)?;
+    let last_used: BTreeMap<i64, Option<i64>> = last_used.into_iter().collect();
+    let mut whole = Vec::with_capacity(memberships.len());
+    for membership in memberships {
+        let Some(user) = people.remove(&membership.user_id) else { continue };
+        let groups = groups.remove(&user.id).unwrap_or_default();
+        let last_used = last_used.get(&user.id).copied().flatten();
+        whole.push(into_domain(membership, &user, groups, last_used)?);
+    }
+    Ok(whole)
+}
+
+fn into_domain(
+    membership: membership::Model,
+    user: &user::Model,
+    groups: Vec<UserGroup>,
+    last_used: Option<i64>,
 ) -> Result<User, StoreError> {
     Ok(User {
         id: UserId::new(user.id).map_err(StoreError::corrupt)?,
         email: Email::parse(&user.email).map_err(StoreError::corrupt)?,
-        first_name: user.first_name,
-        last_name: user.last_name,
         license: membership.license.parse().map_err(StoreError::corrupt)?,
+        license_id: LicenseId::new(membership.license_id).map_err(StoreError::corrupt)?,
+        groups,
+        left: membership.state == DELETED,
         created_at: time(membership.created_at)?,
+        updated_at: time(membership.updated_at)?,
+        first_name: membership.first_name,
+        last_name: membership.last_name,
+        last_used: maybe_time(last_used)?,
     })
 }

@@ -220,6 +220,7 @@ async fn an_account_is_changed_field_by_field() {
         plan: Some(Plan::Starter.into()),
         run_slots: None,
         tokens_may_mint: Some(false),
+        ..store::AccountChange::default()
     };
     let changed = house.store.update_account(&house.permit().await, change).await.unwrap();
 

@@ -9,7 +9,7 @@ use domain::{
     user::Email,
 };
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
-use server::{Server, ServerConfig, TrustedProxies};
+use server::{MailConfig, Server, ServerConfig, TrustedProxies};
 use store::{Clock, DataDir, Keyring, NewAccount, Store};
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -32,6 +32,12 @@ impl TestApp {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         Self::in_folder(Arc::new(folder), |_| {}).await
+    }
+
+    /// Starts one that sends its mail by this server: `smtp://127.0.0.1:2525`.
+    pub async fn with_mail(url: &str) -> Self {
+        let from = "Narrowgate <narrowgate@example.com>".to_owned();
+        Self::set(|config| config.mail = Some(MailConfig { url: url.to_owned(), from })).await
     }
 
     /// Starts one that is set otherwise than usual.

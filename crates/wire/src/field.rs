@@ -1,7 +1,7 @@
 //! Fields that many bodies have: each is read on its own, and what is wrong is noted under its
 //! name.
 
-use domain::{InvalidId, Name};
+use domain::{InvalidId, Name, authz::License};
 use serde_json::Value;
 
 use crate::{Patch, invalid::Collector};
@@ -23,6 +23,39 @@ pub(crate) fn name(bad: &mut Collector, given: Patch<String>, required: bool) ->
         bad.note("name", "is required");
     }
     bad.take("name", Name::parse(given?))
+}
+
+/// The field `license_type`, which is required.
+pub(crate) fn license(bad: &mut Collector, given: Option<String>) -> Option<License> {
+    let Some(text) = given else {
+        bad.note("license_type", "is required");
+        return None;
+    };
+    let license = text.parse::<License>();
+    bad.take("license_type", license.map_err(|_| "must be developer, read_only, it or analyst"))
+}
+
+/// Ids of something else, each once.
+pub(crate) fn ids<I: Ord>(
+    bad: &mut Collector,
+    field: &str,
+    given: Vec<i64>,
+    new: impl Fn(i64) -> Result<I, InvalidId>,
+) -> std::collections::BTreeSet<I> {
+    if given.len() > 1_000 {
+        bad.note(field, "takes at most 1000");
+        return std::collections::BTreeSet::new();
+    }
+    let ids: Result<_, _> = given.into_iter().map(new).collect();
+    bad.take(field, ids).unwrap_or_default()
+}
+
+/// Names of groups of an identity provider: at most 100, each a line of at most 255 characters.
+pub(crate) fn group_names(names: Vec<String>) -> Result<Vec<String>, String> {
+    if names.len() > domain::group::Group::MAX_MAPPINGS {
+        return Err("takes at most 100 groups".to_owned());
+    }
+    names.into_iter().map(|name| line(name, 255)).collect()
 }
 
 /// An id of something else; 0 counts as null, as some clients write it.

@@ -27,6 +27,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
     let listen = ServerConfig {
         public_url: config.public_url.clone(),
         tls: config.tls(),
+        mail: config.mail()?,
         no_openapi: config.no_openapi,
         trusted_proxies: config.trusted_proxy.clone(),
         ..ServerConfig::on(config.listen)

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, str::FromStr as _, sync::LazyLock};
 use serde::Deserialize;
 
 use super::{Access, Action, License, PermissionSet, ResourceKind, Rights, SystemTask};
-use crate::Plan;
+use crate::{Plan, seats::Seats};
 
 /// The catalogue that this build was made with.
 #[must_use]
@@ -82,6 +82,19 @@ pub(super) struct LicenseRow {
     pub(super) makes_service_tokens: bool,
 }
 
+/// A group that every account begins with.
+#[derive(Debug, Clone)]
+pub struct BuiltInGroup {
+    /// What it is called.
+    pub name: String,
+    /// What it gives, on all projects.
+    pub sets: Vec<PermissionSet>,
+    /// Whether new users are put into it.
+    pub assign_by_default: bool,
+    /// Whether the account's first admin is in it.
+    pub first_admin: bool,
+}
+
 /// Who holds a resource that stands in no set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -131,6 +144,8 @@ pub struct Catalogue {
     systems: Vec<PermissionSet>,
     tiers: BTreeMap<String, Plan>,
     raises: Vec<ResourceKind>,
+    seats: BTreeMap<Plan, Seats>,
+    groups: Vec<BuiltInGroup>,
 }
 
 impl Catalogue {
@@ -189,6 +204,40 @@ impl Catalogue {
         &self.raises
     }
 
+    /// How many users of a plan may have each licence; `None` is as many as the account says.
+    #[must_use]
+    pub fn seats(&self, plan: Plan) -> Option<&Seats> {
+        self.seats.get(&plan)
+    }
+
+    /// The groups that every account begins with.
+    #[must_use]
+    pub fn built_in_groups(&self) -> &[BuiltInGroup] {
+        &self.groups
+    }
+
+    /// The licences and the sets of which a user needs one each to run the account: to change
+    /// its settings, and everybody's groups, licences and tokens.
+    #[must_use]
+    pub fn administering(&self) -> (Vec<License>, Vec<PermissionSet>) {
+        let runs: Rights = [
+            ResourceKind::AccountSettings,
+            ResourceKind::Groups,
+            ResourceKind::Licenses,
+            ResourceKind::Members,
+            ResourceKind::ServiceTokens,
+        ]
+        .map(|kind| Action::new(Access::Write, kind))
+        .into_iter()
+        .collect();
+        let licenses = License::ALL.into_iter().filter(|license| {
+            let row = self.license(*license);
+            row.inherits && row.makes_service_tokens
+        });
+        let sets = self.sets().filter(|row| row.rights.contain(runs)).map(|row| row.set);
+        (licenses.collect(), sets.collect())
+    }
+
     /// Who holds an action that stands in no set.
     pub(super) fn holder_beside_sets(&self, action: Action) -> Option<&'static str> {
         let row = self.resource(action.on);
@@ -225,6 +274,8 @@ struct File {
     plan_of_account: BTreeMap<String, Plan>,
     environment_write: EnvironmentWrite,
     license: BTreeMap<String, LicenseText>,
+    seats: BTreeMap<Plan, SeatsText>,
+    group: Vec<GroupText>,
     system: BTreeMap<String, SystemText>,
     resource: BTreeMap<String, ResourceText>,
     permission_set: toml::Table,
@@ -249,6 +300,26 @@ struct LicenseText {
     #[serde(default)]
     read: Vec<String>,
     makes_service_tokens: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeatsText {
+    source: String,
+    developer: u32,
+    analyst: u32,
+    read_only: u32,
+    it: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroupText {
+    name: String,
+    source: String,
+    sets: Vec<String>,
+    assign_by_default: bool,
+    first_admin: bool,
 }
 
 #[derive(Deserialize)]
@@ -324,7 +395,12 @@ impl Loader {
             .into_iter()
             .map(|task| loader.system(task.key(), file.system.get(task.key())))
             .collect::<Result<_, _>>()?;
+        let seats = file.seats.iter().map(|(plan, text)| Ok((*plan, seats(*plan, text)?)));
+        let seats = seats.collect::<Result<_, CatalogueError>>()?;
+        let groups = file.group.iter().map(|text| loader.group(text)).collect::<Result<_, _>>()?;
         Ok(Catalogue {
+            seats,
+            groups,
             rows: loader.rows,
             named,
             resources: loader.resources,
@@ -372,17 +448,7 @@ impl Loader {
         text: Option<&LicenseText>,
     ) -> Result<LicenseRow, CatalogueError> {
         let text = text.ok_or_else(|| rule(key, "every licence needs a row"))?;
-        let mut sets = text
-            .sets
-            .iter()
-            .map(|name| {
-                self.rows
-                    .iter()
-                    .find(|row| row.key == *name)
-                    .map(|row| row.set)
-                    .ok_or_else(|| rule(key, format!("`{name}` is not a permission set")))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut sets = self.named_sets(key, &text.sets)?;
         let own = self.rights(key, &text.write, &text.read)?;
         if !own.is_empty() {
             sets.push(self.unnamed(key, &text.label, &text.source, own)?);
@@ -392,6 +458,31 @@ impl Loader {
         }
         let makes_service_tokens = text.makes_service_tokens;
         Ok(LicenseRow { inherits: text.inherits, sets, makes_service_tokens })
+    }
+
+    fn group(&self, text: &GroupText) -> Result<BuiltInGroup, CatalogueError> {
+        if text.source.trim().is_empty() {
+            return Err(rule(&text.name, "a row needs a source"));
+        }
+        Ok(BuiltInGroup {
+            name: text.name.clone(),
+            sets: self.named_sets(&text.name, &text.sets)?,
+            assign_by_default: text.assign_by_default,
+            first_admin: text.first_admin,
+        })
+    }
+
+    fn named_sets(
+        &self,
+        key: &str,
+        names: &[String],
+    ) -> Result<Vec<PermissionSet>, CatalogueError> {
+        let find = |name: &String| {
+            let row = self.rows.iter().find(|row| row.key == *name);
+            let unknown = || rule(key, format!("`{name}` is not a permission set"));
+            row.map(|row| row.set).ok_or_else(unknown)
+        };
+        names.iter().map(find).collect()
     }
 
     fn system(
@@ -468,6 +559,18 @@ impl Loader {
         }
         Ok(rights)
     }
+}
+
+fn seats(plan: Plan, text: &SeatsText) -> Result<Seats, CatalogueError> {
+    if text.source.trim().is_empty() {
+        return Err(rule(plan.key(), "a row needs a source"));
+    }
+    Ok(Seats {
+        developer: Some(text.developer),
+        analyst: Some(text.analyst),
+        read_only: Some(text.read_only),
+        it: Some(text.it),
+    })
 }
 
 fn resources(

@@ -31,3 +31,22 @@ pub fn contained(grants: &[Grant], maker: &Principal) -> Result<(), Exceeds> {
     }
     Ok(())
 }
+
+/// Whether everything that `after` holds and `before` does not is within what `maker` is allowed
+/// now: nobody lets another gain more than they hold.
+///
+/// # Errors
+/// [`Exceeds`] with the first grant that is not.
+pub fn gained(
+    before: Option<&Principal>,
+    after: &Principal,
+    maker: &Principal,
+) -> Result<(), Exceeds> {
+    for grant in after.live_grants() {
+        let grant = std::slice::from_ref(grant);
+        if before.is_none_or(|before| contained(grant, before).is_err()) {
+            contained(grant, maker)?;
+        }
+    }
+    Ok(())
+}

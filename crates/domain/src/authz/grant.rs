@@ -55,12 +55,20 @@ pub enum InvalidGrant {
     AccountLevel(PermissionSet),
 }
 
-/// The plan does not offer the set to service tokens.
+/// The plan does not offer the set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotOffered {
     /// This plan does not.
     #[error("the plan `{plan}` does not offer the permission set `{set}` to service tokens")]
     ByPlan {
+        /// The set that was asked for.
+        set: PermissionSet,
+        /// The account's plan.
+        plan: Plan,
+    },
+    /// This plan offers it to groups neither.
+    #[error("the plan `{plan}` does not offer the permission set `{set}` to groups")]
+    ToGroups {
         /// The set that was asked for.
         set: PermissionSet,
         /// The account's plan.
@@ -131,6 +139,22 @@ impl Grant {
         } else {
             Err(NotOffered::ByPlan { set: self.set, plan })
         }
+    }
+
+    /// Whether a group of an account on this plan may be given it: on Enterprise any set, elsewhere
+    /// those that service tokens may carry and those of the built-in groups.
+    ///
+    /// # Errors
+    /// [`NotOffered`] names the set and the plan.
+    pub fn offered_to_groups(&self, plan: Option<Plan>) -> Result<(), NotOffered> {
+        let built_in = catalogue().built_in_groups().iter().any(|it| it.sets.contains(&self.set));
+        if built_in || plan == Some(Plan::Enterprise) {
+            return Ok(());
+        }
+        self.offered_by(plan).map_err(|error| match error {
+            NotOffered::ByPlan { set, plan } => NotOffered::ToGroups { set, plan },
+            NotOffered::ToGroups { .. } | NotOffered::NoPlan(_) => error,
+        })
     }
 
     /// Everything that it allows somewhere.

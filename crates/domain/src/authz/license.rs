@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Grant, catalogue::catalogue, principal::everywhere};
+
 /// A user's licence. Whether it inherits what groups give, or replaces it, stands in the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -24,6 +26,14 @@ pub struct UnknownLicense(pub String);
 impl License {
     /// Every licence.
     pub const ALL: [Self; 4] = [Self::Developer, Self::Analyst, Self::ReadOnly, Self::It];
+
+    /// What a user with it holds, who is in groups that give this: that, or the catalogue's fixed
+    /// grants in its place.
+    #[must_use]
+    pub fn holdings(self, group_grants: Vec<Grant>) -> Vec<Grant> {
+        let row = catalogue().license(self);
+        if row.inherits { group_grants } else { everywhere(&row.sets) }
+    }
 
     /// The wire's spelling.
     #[must_use]

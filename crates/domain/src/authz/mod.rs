@@ -21,8 +21,10 @@ pub use action::{
     Access, AccessMarker, Action, KindMarker, Read, ResourceKind, Rights, UnknownResource, Write,
     kinds,
 };
-pub use catalogue::{Catalogue, CatalogueError, Level, ResourceRow, SetRow, catalogue};
-pub use containment::{Exceeds, contained};
+pub use catalogue::{
+    BuiltInGroup, Catalogue, CatalogueError, Level, ResourceRow, SetRow, catalogue,
+};
+pub use containment::{Exceeds, contained, gained};
 pub use decide::{Decision, decide};
 pub use denied::{Denied, Explanation, explain};
 pub use grant::{Grant, InvalidGrant, NotOffered, Projects};

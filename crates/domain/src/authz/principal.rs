@@ -191,7 +191,7 @@ impl Principal {
         group_grants: Vec<Grant>,
     ) -> Self {
         let row = catalogue().license(license);
-        let grants = if row.inherits { group_grants } else { everywhere(&row.sets) };
+        let grants = license.holdings(group_grants);
         let withheld =
             if row.makes_service_tokens { Rights::NONE } else { Rights::only_write(MINT.on) };
         let ceiling = Ceiling { offered: Offered::Every, withheld };
@@ -273,7 +273,7 @@ impl Principal {
     }
 }
 
-fn everywhere(sets: &[PermissionSet]) -> Vec<Grant> {
+pub(super) fn everywhere(sets: &[PermissionSet]) -> Vec<Grant> {
     let grant = |set: &PermissionSet| Grant::new(*set, Projects::All);
     // All projects is never refused by `Grant::new`.
     sets.iter().filter_map(|set| grant(set).ok()).collect()

@@ -7,12 +7,13 @@ use axum::{
     http::Method,
     middleware::{self, Next},
     response::Response,
-    routing::{MethodFilter, MethodRouter, get, on},
+    routing::{MethodFilter, MethodRouter, get, on, post},
 };
 use domain::authz::Action;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
+    admin::v3,
     app::App,
     endpoint::{Described, Endpoint},
     error::ApiError,
@@ -32,6 +33,7 @@ mod ip_restrictions;
 mod jobs;
 mod notifications;
 mod oauth_configurations;
+mod people;
 mod profiles;
 mod projects;
 mod repositories;
@@ -60,7 +62,13 @@ pub struct ServedRoute {
 }
 
 /// The public routes: method, path. Everything else wants a token.
-const PUBLIC: [(&str, &str); 3] = [("GET", "/"), ("GET", "/healthz"), ("GET", "/api/openapi.json")];
+const PUBLIC: [(&str, &str); 5] = [
+    ("GET", "/"),
+    ("GET", "/healthz"),
+    ("GET", "/api/openapi.json"),
+    ("GET", "/invites/accept"),
+    ("POST", "/api/v3/invites/accept"),
+];
 
 /// The public routes, as `public-routes.txt` lists them: `GET /healthz`.
 #[must_use]
@@ -94,6 +102,7 @@ where
 pub fn served_routes() -> Vec<ServedRoute> {
     [
         accounts::routes(),
+        people::routes(),
         projects::routes(),
         repositories::routes(),
         connections::routes(),
@@ -129,7 +138,9 @@ pub(crate) fn router(app: App) -> Router {
     let public = Router::new()
         .route("/", get(public::root))
         .route("/healthz", get(public::health))
-        .route("/api/openapi.json", get(public::openapi));
+        .route("/api/openapi.json", get(public::openapi))
+        .route("/invites/accept", get(public::how_to_accept))
+        .route("/api/v3/invites/accept", post(v3::invites::accept));
     let all = served
         .into_iter()
         .map(|route| (route.path, route.handler))
@@ -179,7 +190,7 @@ mod tests {
     async fn a_panic_is_a_500_that_says_nothing_of_the_inside() {
         let house = testkit::TestApp::new().await;
         let (store, limits) = (house.store.clone(), Limits::default());
-        let app = App { store, public_url: "".into(), limits, no_openapi: false };
+        let app = App { store, public_url: "".into(), limits, no_openapi: false, mailer: None };
         let router = dressed(Router::new().route("/", get(defect)), app);
         let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
         assert_eq!(answer.status().as_u16(), 500);

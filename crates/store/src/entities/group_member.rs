@@ -19,6 +19,18 @@ pub enum Relation {
         to = "super::group_permission::Column::GroupId"
     )]
     Permissions,
+    #[sea_orm(
+        belongs_to = "super::group::Entity",
+        from = "Column::GroupId",
+        to = "super::group::Column::Id"
+    )]
+    Group,
+}
+
+impl Related<super::group::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Group.def()
+    }
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -1,6 +1,10 @@
 //! The table `group_permissions`: what a group gives its members, one permission set and project a row.
 
+use domain::{GrantId, service_token::GrantRow};
 use sea_orm::entity::prelude::*;
+
+use super::{service_token_permission::grant, time};
+use crate::StoreError;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "group_permissions")]
@@ -21,3 +25,14 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// What it means.
+    pub(crate) fn into_domain(self) -> Result<GrantRow, StoreError> {
+        Ok(GrantRow {
+            id: GrantId::new(self.id).map_err(StoreError::corrupt)?,
+            grant: grant(&self.permission_set, self.project_id, &self.categories)?,
+            created_at: time(self.created_at)?,
+        })
+    }
+}

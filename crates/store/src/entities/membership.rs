@@ -1,4 +1,4 @@
-//! The table `memberships`: a user in an account.
+//! The table `memberships`: a user in an account. The row stays when the user leaves.
 
 use sea_orm::entity::prelude::*;
 
@@ -13,6 +13,13 @@ pub struct Model {
     /// Counts up with every change of the user's licence, groups or their permissions.
     pub revision: i64,
     pub created_at: i64,
+    /// What the documents call the permission's id. Counts up; never given out again.
+    pub license_id: i64,
+    /// 1, or 2 once the user has left.
+    pub state: i64,
+    pub first_name: String,
+    pub last_name: String,
+    pub updated_at: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -12,6 +12,7 @@ pub(crate) mod event;
 pub(crate) mod group;
 pub(crate) mod group_member;
 pub(crate) mod group_permission;
+pub(crate) mod invite;
 pub(crate) mod job;
 pub(crate) mod job_schedule;
 pub(crate) mod kept;

@@ -9,6 +9,7 @@ pub struct Model {
     pub id: i64,
     #[sea_orm(unique)]
     pub email: String,
+    /// Of before m0004: names stand in the memberships.
     pub first_name: String,
     pub last_name: String,
     pub created_at: i64,

@@ -7,6 +7,7 @@
 mod m0001_core;
 mod m0002_nouns;
 mod m0003_kept;
+mod m0004_people;
 mod m0007_guard;
 mod m0008_schedules;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_core::Migration),
             Box::new(m0002_nouns::Migration),
             Box::new(m0003_kept::Migration),
+            Box::new(m0004_people::Migration),
             Box::new(m0007_guard::Migration),
             Box::new(m0008_schedules::Migration),
         ]

@@ -112,10 +112,11 @@ impl Store {
 /// What a run says that cannot be made ready; the reason is for the log alone.
 const UNREADY: &str = "what the run needs cannot be read: see the server's log";
 
-/// The oldest queued run that need not wait, if a slot is free.
+/// The oldest queued run that need not wait, if a slot is free and the account is not locked.
 async fn next(tx: &Tx) -> Result<Option<Run>, StoreError> {
     let under_way = under_way(tx).await?;
     let slots: Option<i32> = account::Entity::find_by_id(tx.account().get())
+        .filter(account::Column::Locked.eq(false))
         .select_only()
         .column(account::Column::RunSlots)
         .into_tuple()

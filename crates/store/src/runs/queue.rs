@@ -19,7 +19,7 @@ use super::{
     find,
 };
 use crate::{
-    Store, StoreError,
+    Store, StoreError, accounts,
     entities::run::{ActiveModel, Column, Entity, Model},
     environments, jobs,
     rows::{of_account, to_text},
@@ -40,6 +40,7 @@ impl Store {
         trigger: Trigger,
     ) -> Result<Run, StoreError> {
         let mut tx = self.begin(permit).await?;
+        accounts::check_unlocked(&tx).await?;
         let job = jobs::find(tx.db(), tx.account(), job).await?;
         let environment = environments::find(tx.db(), tx.account(), job.spec.environment).await?;
         permit.within_environment(job.spec.project, environment.spec.category)?;

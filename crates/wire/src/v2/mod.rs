@@ -4,19 +4,23 @@ mod account;
 mod artifact;
 mod duration;
 mod environment;
+mod invite;
 mod job;
 mod job_body;
+mod license;
 mod notification;
 mod run;
 mod schedule;
 mod step;
 mod text;
 mod trigger;
+mod user;
 mod whoami;
 
-pub use account::Account;
+pub use account::{Account, AccountBody, AccountEdit};
 pub use artifact::ArtifactPaths;
 pub use environment::Environment;
+pub use invite::Invite;
 pub use job::{
     Job, JobCompletionCondition, JobCompletionTrigger, JobExecution, JobSettings, JobTriggers,
 };
@@ -24,6 +28,7 @@ pub use job_body::{
     JobBody, JobCompletionConditionBody, JobCompletionTriggerBody, JobExecutionBody,
     JobSettingsBody, JobTriggersBody,
 };
+pub use license::{LicenseAllocation, LicenseDetail};
 pub use notification::{Notification, NotificationBody, Unsubscribed};
 pub use run::{DeprecationWarnings, Run, RunAudit, RunAuditActor, RunAuditEvent};
 pub use schedule::{
@@ -32,4 +37,5 @@ pub use schedule::{
 };
 pub use step::{RunStep, RunStepCommand, RunStepInvocation};
 pub use trigger::{RunTrigger, TriggerBody};
+pub use user::{User, UserBody, UserLicense, UserLicenseBody};
 pub use whoami::{Constants, WhoAmI, WhoAmIUser};

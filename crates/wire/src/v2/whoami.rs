@@ -6,6 +6,8 @@ use domain::authz::{PermissionSet, Principal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::UserLicense;
+
 /// Who is asking: `GET /api/v2/whoami/` (no document has it; Terraform and dbt-mcp call it).
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct WhoAmI {
@@ -30,6 +32,8 @@ pub struct WhoAmIUser {
     pub last_name: String,
     /// The licence: `developer`, `read_only`, `it`, `analyst`.
     pub license_type: String,
+    /// The licence with the groups: one.
+    pub permissions: Vec<UserLicense>,
 }
 
 impl WhoAmI {
@@ -42,6 +46,7 @@ impl WhoAmI {
             first_name: user.first_name.clone(),
             last_name: user.last_name.clone(),
             license_type: user.license.key().to_owned(),
+            permissions: vec![UserLicense::new(principal.account(), user)],
         });
         Self { user, principal: principal.id().to_string(), account_id: principal.account().get() }
     }

@@ -7,7 +7,10 @@ mod credential;
 mod environment;
 mod environment_variable;
 mod extended_attributes;
+mod group;
+mod invite;
 mod ip_restriction;
+mod license_map;
 mod oauth_configuration;
 mod personal_token;
 mod profile;
@@ -16,6 +19,7 @@ mod project_reach;
 mod repository;
 mod service_token;
 mod usage;
+mod user;
 
 pub use audit_log::{
     AuditActor, AuditContext, AuditExportDownload, AuditExportStarted, AuditExportStatus, AuditLog,
@@ -33,10 +37,13 @@ pub use environment_variable::{
     VariableCell, VariableEdit, VariableNameBody, VariablesBody, VariablesInPlaces,
 };
 pub use extended_attributes::{ExtendedAttributes, ExtendedAttributesBody};
+pub use group::{AssignGroupsBody, Group, GroupBody, GroupPermission, GroupShown};
+pub use invite::{AcceptInviteBody, InviteAccepted, InviteLink, InvitesBody, InvitesSent};
 pub use ip_restriction::{
     CidrBody, IpRestriction, IpRestrictionBody, IpRestrictionCidr, IpRestrictionSet,
     IpRestrictionSetBody, IpRestrictionValidation,
 };
+pub use license_map::{LicenseMap, LicenseMapBody};
 pub use oauth_configuration::{OauthConfiguration, OauthConfigurationBody, OauthExtraData};
 pub use personal_token::{NewPersonalToken, PersonalToken, PersonalTokenWithSecret};
 pub use profile::{Profile, ProfileBinding, ProfileBody};
@@ -48,3 +55,4 @@ pub use service_token::{
     ServiceTokenBody, ServiceTokenWithSecret,
 };
 pub use usage::{Billing, BillingBody, Usage, UsageRow, usage_months, wants_csv};
+pub use user::{AccountUser, AccountUserLicense};

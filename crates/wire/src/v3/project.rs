@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Environment, RelatedConnection, Repository};
+use super::{Environment, GroupPermission, RelatedConnection, Repository};
 use crate::{Invalid, Patch, field};
 
 /// A project.
@@ -44,8 +44,8 @@ pub struct Project {
     pub repository: Option<Repository>,
     /// Null unless asked for by `include_related`.
     pub environments: Option<Vec<Environment>>,
-    /// Always null.
-    pub group_permissions: Option<Value>,
+    /// Rows of groups that name this project; null unless asked for by `include_related`.
+    pub group_permissions: Option<Vec<GroupPermission>>,
     /// Always null.
     pub docs_job: Option<Value>,
     /// Always null.

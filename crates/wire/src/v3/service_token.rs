@@ -162,7 +162,7 @@ impl From<&domain::service_token::Advisory> for Advisory {
 
 impl PermissionGrant {
     /// A grant on the wire: one for each project that it names.
-    fn of(grant: &Grant) -> Vec<Self> {
+    pub(crate) fn of(grant: &Grant) -> Vec<Self> {
         let one = |project_id| Self {
             permission_set: grant.permission_set().key().to_owned(),
             project_id,
@@ -294,6 +294,9 @@ pub struct GrantBody {
     pub project_ids: Option<Vec<i64>>,
     /// `all`, or some of development, staging, production, other.
     pub writable_environment_categories: Option<Vec<String>>,
+    /// 1; a row with 2 counts as not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<i64>,
 }
 
 impl GrantBody {
@@ -307,6 +310,7 @@ impl GrantBody {
         let grants = bodies
             .iter()
             .enumerate()
+            .filter(|(_, body)| body.state != Some(2))
             .filter_map(|(index, body)| {
                 body.read()
                     .map_err(|(field, why)| bad.note(&format!("{list}[{index}].{field}"), why))

@@ -3,10 +3,11 @@
 use domain::{
     ProjectId,
     authz::{AccessMarker, KindMarker, Permit, Read, kinds::Projects},
+    list::Paged,
 };
-use wire::Patch;
+use wire::{ListParams, Patch};
 
-use crate::{app::App, error::ApiError};
+use crate::{answer::Page, app::App, error::ApiError};
 
 pub(crate) mod audit_logs;
 pub(crate) mod check;
@@ -14,6 +15,8 @@ pub(crate) mod connections;
 pub(crate) mod credentials;
 pub(crate) mod environment_variables;
 pub(crate) mod environments;
+pub(crate) mod groups;
+pub(crate) mod invites;
 pub(crate) mod ip_restrictions;
 pub(crate) mod personal_tokens;
 pub(crate) mod profiles;
@@ -23,6 +26,7 @@ mod related;
 pub(crate) mod repositories;
 pub(crate) mod service_tokens;
 pub(crate) mod usage;
+pub(crate) mod users;
 
 /// A body that names an account has to name the path's: an id of another reads as not found.
 pub(crate) fn same_account<A: AccessMarker, K: KindMarker>(
@@ -58,4 +62,12 @@ pub(crate) async fn within<A: AccessMarker, K: KindMarker>(
         Ok(_) | Err(_) => {}
     }
     Ok(())
+}
+
+/// A page of rows that are few and in hand, in their order.
+pub(crate) fn paged<T>(params: ListParams, rows: Vec<T>) -> Page<T> {
+    let total = rows.len() as u64;
+    let offset = usize::try_from(params.query.offset).unwrap_or(usize::MAX);
+    let rows = rows.into_iter().skip(offset).take(params.query.limit.into()).collect();
+    Page(params, Paged { rows, total })
 }

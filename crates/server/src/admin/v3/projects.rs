@@ -97,7 +97,10 @@ async fn with_related(
     let repositories = related::repositories(app, permit, repositories).await?;
     let environments = asked("environments").map(|project| project.id);
     let mut environments = related::environments_of(app, permit, environments).await?;
+    let granted = asked("group_permissions").map(|project| project.id);
+    let mut granted = related::group_permissions_on(app, permit, granted).await?;
     let whole = projects.iter().map(|project| Project {
+        group_permissions: granted.remove(&project.id),
         connection: project.spec.connection.and_then(|id| connections.get(&id).cloned()),
         repository: project.spec.repository.and_then(|id| repositories.get(&id).cloned()),
         environments: environments.remove(&project.id),

@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     ConnectionId, CredentialId, ProjectId, RepositoryId,
     authz::{
-        AccessMarker, Connections, EnvironmentCredentials, Environments, KindMarker, Permit, Read,
-        Repositories,
+        AccessMarker, Connections, EnvironmentCredentials, Environments, Groups, KindMarker,
+        Permit, Read, Repositories,
     },
     list::{ListQuery, Paged, StateFilter},
 };
 use store::StoreError;
 use wire::{
     ListParams,
-    v3::{Credential, Environment, RelatedConnection, Repository},
+    v3::{Credential, Environment, GroupPermission, RelatedConnection, Repository},
 };
 
 use crate::{admin::v2::related::by_id, app::App, error::ApiError};
@@ -78,6 +78,26 @@ pub(super) async fn environments_of<A: AccessMarker, K: KindMarker>(
     let query = query.with_in("project_id", found.keys());
     for environment in app.store.environments(&permit, &query).await?.rows {
         found.entry(environment.project).or_default().push(Environment::from(&environment));
+    }
+    Ok(found)
+}
+
+/// The rows of groups that name these projects; each project is there, with an empty list if none
+/// does. Who may not read groups sees none of it.
+pub(super) async fn group_permissions_on<A: AccessMarker, K: KindMarker>(
+    app: &App,
+    permit: &Permit<A, K>,
+    projects: impl Iterator<Item = ProjectId>,
+) -> Result<BTreeMap<ProjectId, Vec<GroupPermission>>, ApiError> {
+    let Ok(permit) = permit.also::<Read, Groups>() else { return Ok(BTreeMap::new()) };
+    let mut found: BTreeMap<_, _> = projects.map(|project| (project, Vec::new())).collect();
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let projects: Vec<_> = found.keys().copied().collect();
+    for (project, group, row) in app.store.group_grants_on(&permit, &projects).await? {
+        let rows = GroupPermission::of(permit.account(), group, &row);
+        found.entry(project).or_default().extend(rows);
     }
     Ok(found)
 }

@@ -4,7 +4,6 @@ use axum::extract::State;
 use domain::{
     ServiceTokenId,
     authz::{Permit, Read, ServiceTokens, Write},
-    list::Paged,
     secret::TokenKind,
 };
 use store::NewServiceToken;
@@ -13,6 +12,7 @@ use wire::{
     v3::{PermissionRow, PermissionRows, ServiceToken, ServiceTokenBody, ServiceTokenWithSecret},
 };
 
+use super::paged;
 use crate::{
     answer::{Created, Object, Page},
     app::{App, mint},
@@ -117,12 +117,4 @@ pub(crate) async fn replace_permissions(
 
 fn wants_rows(params: &ListParams) -> bool {
     params.include.has("service_token_permissions") || params.include.has("permission_grants")
-}
-
-/// The rows of one token, which are few and in hand, by id.
-fn paged(params: ListParams, rows: Vec<PermissionRow>) -> Page<PermissionRow> {
-    let total = rows.len() as u64;
-    let offset = usize::try_from(params.query.offset).unwrap_or(usize::MAX);
-    let rows = rows.into_iter().skip(offset).take(params.query.limit.into()).collect();
-    Page(params, Paged { rows, total })
 }
