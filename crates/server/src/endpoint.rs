@@ -55,11 +55,14 @@ impl Described {
         self.answer = Some((status.as_u16(), content));
     }
 
-    /// A good answer that is a file.
+    /// A good answer that is a file: any JSON, or bytes.
     pub(crate) fn answers_file(&mut self, status: StatusCode, types: &[&str]) {
-        let schema = json!({ "schema": { "type": "string", "format": "binary" } });
+        let schema = |media: &str| match media {
+            "application/json" => json!({ "schema": {} }),
+            _ => json!({ "schema": { "type": "string", "format": "binary" } }),
+        };
         let content: serde_json::Map<_, _> =
-            types.iter().map(|media| ((*media).to_owned(), schema.clone())).collect();
+            types.iter().map(|media| ((*media).to_owned(), schema(media))).collect();
         self.answer = Some((status.as_u16(), content.into()));
     }
 

@@ -24,6 +24,7 @@ mod request_id;
 mod routes;
 mod serve;
 mod tls;
+mod unread;
 
 pub use client_address::TrustedProxies;
 pub use mail::{MailConfig, MailError, Mailer};

@@ -125,15 +125,56 @@ fn parameters(route: &ServedRoute) -> Vec<Value> {
         Some(json!({ "name": name, "in": "path", "required": true, "schema": schema }))
     });
     let list = [
-        ("limit", json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 100 })),
-        ("offset", json!({ "type": "integer", "minimum": 0, "default": 0 })),
-        ("order_by", json!({ "type": "string", "default": "id" })),
-        ("state", json!({ "type": "string", "enum": ["1", "2", "active", "deleted", "all"] })),
-        ("include_related", json!({ "type": "string" })),
+        (
+            "limit",
+            "How many rows at most",
+            json!({ "type": "integer", "minimum": 1, "maximum": 100, "default": 100 }),
+        ),
+        (
+            "offset",
+            "How many rows to leave out before",
+            json!({ "type": "integer", "minimum": 0, "default": 0 }),
+        ),
+        (
+            "order_by",
+            "A field, `-` before it for descending; ties by id",
+            json!({ "type": "string", "default": "id" }),
+        ),
+        (
+            "state",
+            "Active (1) or deleted (2) rows",
+            json!({ "type": "string", "enum": ["1", "2", "active", "deleted", "all"] }),
+        ),
+        (
+            "include_related",
+            "Related objects: `a,b`, or a list in JSON, or the key repeated",
+            json!({ "type": "string" }),
+        ),
     ];
     let in_query = list
         .into_iter()
-        .filter(|_| route.described.lists)
-        .map(|(name, schema)| json!({ "name": name, "in": "query", "schema": schema }));
+        .map(|(name, description, schema)| {
+            json!({ "name": name, "in": "query", "description": description, "schema": schema })
+        })
+        .chain([filters()])
+        .filter(|_| route.described.lists);
     in_path.chain(in_query).collect()
+}
+
+/// The filters of a list, which no document could name one by one: each is a parameter of its own.
+fn filters() -> Value {
+    json!({
+        "name": "filters",
+        "in": "query",
+        "description": "A field's value (`project_id=1`), one of several (`pk__in=[1,2]`), a range \
+                        of times with both ends (`created_at__range=[\"…\",\"…\"]`), or a part of a \
+                        text (`name__icontains=shop`). What the list does not know is ignored.",
+        "style": "form",
+        "explode": true,
+        "schema": {
+            "type": "object",
+            "additionalProperties": { "type": "string" },
+            "propertyNames": { "pattern": "^[a-z][a-z_]*$" },
+        },
+    })
 }

@@ -99,3 +99,25 @@ async fn the_openapi_document_can_be_shut_and_public_pages_tell_nothing_of_accou
         }
     }
 }
+
+#[tokio::test]
+async fn an_early_refusal_reaches_a_client_that_is_late_with_its_body() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let address = app.url().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer nobody\r\nContent-Length: 2\r\n\r\n",
+        acme.v3("/service-tokens/"),
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut begins = [0; 13];
+    stream.read_exact(&mut begins).await.unwrap();
+    assert_eq!(&begins, b"HTTP/1.1 401 ");
+    tokio::time::sleep(SOON).await;
+    let rest = b"{}GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(rest).await.unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).await.unwrap();
+    assert!(answers.contains("HTTP/1.1 200 "), "{answers}");
+}

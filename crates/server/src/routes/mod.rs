@@ -19,7 +19,7 @@ use crate::{
     error::ApiError,
     extract::MAX_BODY,
     operations::documented_operations,
-    public, request_id,
+    public, request_id, unread,
 };
 
 mod accounts;
@@ -156,6 +156,7 @@ fn dressed(routes: Router<App>, app: App) -> Router {
         .fallback(public::no_such_path)
         .method_not_allowed_fallback(public::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(unread::drain))
         .layer(middleware::from_fn_with_state(app.clone(), in_time))
         .layer(CatchPanicLayer::custom(|_| {
             axum::response::IntoResponse::into_response(ApiError::Internal)

@@ -214,7 +214,8 @@ pub struct CredentialBody {
     /// How many threads dbt uses, 1 to 64; 4 unless given.
     #[schema(value_type = Option<i64>)]
     pub threads: Patch<i64>,
-    /// The same as the fields above, as type `adapter` has it; goes before them.
+    /// The same as the fields above, as type `adapter` has it; where it changes something, it goes
+    /// before them.
     #[schema(value_type = Option<CredentialDetails>)]
     pub credential_details: Patch<CredentialDetails>,
     /// 1; or 2, which deletes it.
@@ -265,7 +266,7 @@ impl CredentialBody {
         field::state(&mut bad, &self.state);
         let kept = old.as_ref().map(|old| Kind::of(&old.login));
         let kind = kind(&mut bad, &self.r#type, &self.adapter_version, kept);
-        let given = self.read(&mut bad, kind);
+        let given = self.read(&mut bad, kind, old.as_ref());
         let schema = given.schema.value().or_else(|| old.as_ref().map(|old| old.schema.clone()));
         if schema.is_none() {
             bad.note("default_schema", "is required");
@@ -299,7 +300,7 @@ impl CredentialBody {
         }
     }
 
-    fn read(self, bad: &mut Collector, kind: Option<Kind>) -> Given {
+    fn read(self, bad: &mut Collector, kind: Option<Kind>, old: Option<&CredentialSpec>) -> Given {
         let mut given = Given {
             schema: one_line(bad, "default_schema", field::or_null(self.default_schema)),
             username: one_line(bad, "username", field::or_null(self.username)),
@@ -307,6 +308,8 @@ impl CredentialBody {
             target_name: one_line(bad, "target_name", field::or_null(self.target_name)),
             threads: field::read(bad, "threads", self.threads, threads),
         };
+        let stored = old.map(details).unwrap_or_default();
+        let stored = |name: &str| stored.get("fields")?.get(name)?.get("value").cloned();
         let details = self.credential_details.value().and_then(|details| details.fields.value());
         for (name, value) in details.unwrap_or_default() {
             let field = format!("credential_details.fields.{name}");
@@ -315,7 +318,8 @@ impl CredentialBody {
                 Value::Object(mut object) => object.remove("value").unwrap_or_default(),
                 plain => plain,
             };
-            if !value.is_null() {
+            // What repeats the stored value came along with an object that was read.
+            if !value.is_null() && stored(&name).as_ref() != Some(&value) {
                 given.take(bad, kind, &name, &field, value);
             }
         }
