@@ -225,6 +225,49 @@ fn audit_verify_names_the_first_record_that_was_changed() {
 }
 
 #[test]
+fn an_export_of_the_audit_log_verifies_without_its_server_and_a_changed_one_does_not() {
+    let folder = Folder::new();
+    let acme = folder.init("Acme");
+    let server = Server::start_with(&folder, &["--log", "error", "--trusted-proxy", "10.0.0.0/8"]);
+    let asked = server.post(&acme, "/audit-logs/export/", &json!({}));
+    let job = asked["data"]["job_id"].as_str().unwrap();
+    let status = "/api/v3/accounts/1/audit-logs/export/";
+    while server.ask(Method::GET, &acme, status, None)["data"]["is_running"] == true {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let kept = folder.data().join(format!("artifacts/audit-exports/1/{job}.jsonl"));
+    let text = std::fs::read_to_string(kept).unwrap();
+    let export = folder.path("export.jsonl");
+    let verify = |text: &str| {
+        std::fs::write(&export, text).unwrap();
+        narrowgate(&["audit", "verify", "--file", export.to_str().unwrap()])
+    };
+    let whole = verify(&text);
+    assert_eq!(whole.code, Some(0), "{whole:?}");
+    assert!(whole.out.contains("account 1: ") && whole.out.contains("the chain is whole"));
+    let changed = verify(&text.replacen("user:1", "user:2", 1));
+    assert_eq!(changed.code, Some(1), "{changed:?}");
+    assert!(changed.out.contains("BROKEN: record"), "{changed:?}");
+    let mut lines: Vec<_> = text.lines().collect();
+    lines.pop();
+    let cut = verify(&lines.join("\n"));
+    assert!(cut.code == Some(1) && cut.out.contains("should end with record"), "{cut:?}");
+    let nonsense = verify("a,b,c");
+    assert!(nonsense.code == Some(1) && nonsense.err.contains("is no export"), "{nonsense:?}");
+    let nothing = narrowgate(&["audit", "verify"]);
+    assert!(nothing.code == Some(1) && nothing.err.contains("--file"), "{nothing:?}");
+}
+
+#[test]
+fn a_trusted_proxy_that_is_no_network_is_refused_by_name() {
+    let folder = Folder::new();
+    folder.init("Acme");
+    let said = folder.serve(&["--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "front"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("trusted_proxy") && said.err.contains("10.0.0.0/8"), "{said:?}");
+}
+
+#[test]
 fn an_option_wins_over_the_environment_and_the_environment_over_the_file() {
     let folder = Folder::new();
     let (data, keyring) = (folder.path("2026"), folder.path("elsewhere.json"));

@@ -206,8 +206,6 @@ impl AddressRules {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "what fails here is a failed test")]
-
     use super::*;
 
     fn holds(cidr: &str, address: &str) -> bool {

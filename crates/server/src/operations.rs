@@ -31,6 +31,8 @@ pub struct Operation {
     pub access: Access,
     /// Where it is known from.
     pub source: String,
+    /// Why it is not served, if it is not.
+    pub missing: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,4 @@
 //! OAuth configurations over the API (documents: v3 `oauth-configurations/`).
-#![expect(clippy::unwrap_used, reason = "what fails here is a failed test")]
 
 use serde_json::{Value, json};
 use testkit::TestApp;

@@ -219,7 +219,12 @@ fn what_is_not_built_yet_stands_in_unimplemented_operations_txt() {
         .filter(|operation| {
             unbuilt.contains_key(&(operation.method.clone(), operation.path.clone()))
         })
-        .map(|operation| format!("{} {} ({})", operation.method, operation.path, operation.name))
+        .map(|operation| {
+            let line = format!("{} {} ({})", operation.method, operation.path, operation.name);
+            let reason = operation.missing.as_deref().unwrap_or_default();
+            assert!(!reason.is_empty(), "{line} is not served: say why in operations.toml");
+            format!("{line}: {reason}")
+        })
         .collect();
     golden("../../../unimplemented-operations.txt", &(missing.join("\n") + "\n"));
 }

@@ -1,5 +1,4 @@
 //! IP restrictions whose rows somebody had in their hands. SECURITY line 34.
-#![expect(clippy::unwrap_used, reason = "what fails here is a failed test")]
 
 mod common;
 

@@ -191,7 +191,15 @@ mod tests {
     async fn a_panic_is_a_500_that_says_nothing_of_the_inside() {
         let house = testkit::TestApp::new().await;
         let (store, limits) = (house.store.clone(), Limits::default());
-        let app = App { store, public_url: "".into(), limits, no_openapi: false, mailer: None };
+        let app = App {
+            store,
+            public_url: "".into(),
+            limits,
+            no_openapi: false,
+            mailer: None,
+            trusted_proxies: std::sync::Arc::default(),
+            exports: std::sync::Arc::default(),
+        };
         let router = dressed(Router::new().route("/", get(defect)), app);
         let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
         assert_eq!(answer.status().as_u16(), 500);
