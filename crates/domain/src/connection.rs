@@ -1,8 +1,9 @@
 //! Connections: how to reach a data platform.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
-use crate::{AccountId, ConnectionId, Name, Timestamp};
+use crate::{AccountId, ConnectionId, Name, Timestamp, adapter::AdapterVersion};
 
 /// A connection of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,15 +51,61 @@ pub enum Platform {
         /// How often dbt tries again to connect.
         retries: Option<u8>,
     },
+    /// Any other of the table of adapters.
+    Other {
+        /// Which.
+        adapter: AdapterVersion,
+        /// What the table asks for, but secrets.
+        config: Map<String, Value>,
+    },
 }
 
 impl Platform {
+    /// The platform that these values of the table describe.
+    ///
+    /// # Errors
+    /// [`InvalidDuckDbPath`] if it is a file that leads out of the account's folder.
+    pub fn of(
+        adapter: AdapterVersion,
+        config: Map<String, Value>,
+    ) -> Result<Self, InvalidDuckDbPath> {
+        let text = |key| config.get(key).and_then(Value::as_str).unwrap_or_default();
+        let number = |key| config.get(key).and_then(Value::as_u64);
+        match adapter.version {
+            "duckdb_v0" => Ok(Self::DuckDb { path: DuckDbPath::parse(text("path"))? }),
+            "postgres_v0" => Ok(Self::Postgres {
+                hostname: text("hostname").to_owned(),
+                dbname: text("dbname").to_owned(),
+                port: number("port").and_then(|port| port.try_into().ok()).unwrap_or(5432),
+                retries: number("retries").and_then(|retries| retries.try_into().ok()),
+            }),
+            _ => Ok(Self::Other { adapter, config }),
+        }
+    }
+
+    /// The same, as the table has it.
+    #[must_use]
+    pub fn values(&self) -> Map<String, Value> {
+        let values = match self {
+            Self::DuckDb { path } => json!({ "path": path.as_str() }),
+            Self::Postgres { hostname, dbname, port, retries: None } => {
+                json!({ "hostname": hostname, "dbname": dbname, "port": port })
+            }
+            Self::Postgres { hostname, dbname, port, retries: Some(retries) } => {
+                json!({ "hostname": hostname, "dbname": dbname, "port": port, "retries": retries })
+            }
+            Self::Other { config, .. } => return config.clone(),
+        };
+        values.as_object().cloned().unwrap_or_default()
+    }
+
     /// The wire's `adapter_version`.
     #[must_use]
-    pub const fn adapter_version(&self) -> &'static str {
+    pub fn adapter_version(&self) -> &'static str {
         match self {
             Self::DuckDb { .. } => "duckdb_v0",
             Self::Postgres { .. } => "postgres_v0",
+            Self::Other { adapter, .. } => adapter.version,
         }
     }
 }

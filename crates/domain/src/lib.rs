@@ -29,6 +29,7 @@
 //! ```
 
 pub mod account;
+pub mod adapter;
 pub mod audit;
 pub mod authz;
 pub mod connection;

@@ -15,6 +15,8 @@ pub struct Repository {
     pub project: ProjectId,
     /// What can be edited.
     pub spec: RepositorySpec,
+    /// The public half of its deploy key, if it has one: a line for `authorized_keys`.
+    pub deploy_key: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -30,6 +32,47 @@ pub struct RepositorySpec {
     pub clone_strategy: String,
     /// `remote_backend` as the wire has it, such as `manual_config`.
     pub remote_backend: String,
+}
+
+impl RepositorySpec {
+    /// Whether git gets in with a deploy key of this server's: by SSH, and by that strategy.
+    #[must_use]
+    pub fn wants_deploy_key(&self) -> bool {
+        self.clone_strategy == "deploy_key" && self.remote.is_ssh()
+    }
+}
+
+/// The name of a managed repository: 1 to 100 letters, digits, `.`, `-` and `_`; a letter or digit
+/// first, and no `.git` or `.lock` last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryName(String);
+
+/// The text is no name of a managed repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must have 1 to 100 letters, digits, `.`, `-` and `_`, a letter or digit first, and no `.git` or `.lock` last"
+)]
+pub struct InvalidRepositoryName;
+
+impl RepositoryName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`InvalidRepositoryName`]
+    pub fn parse(text: &str) -> Result<Self, InvalidRepositoryName> {
+        let fine = text.len() <= 100
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
+            && !text.contains("..")
+            && ![".git", ".lock", "."].iter().any(|end| text.ends_with(end));
+        if fine { Ok(Self(text.to_owned())) } else { Err(InvalidRepositoryName) }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Something that `git clone` takes: an absolute path, or a `file://`, `https://`, `http://`,
@@ -79,6 +122,12 @@ impl RemoteUrl {
             return Err(InvalidRemoteUrl::Password);
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// Whether git goes there by SSH: `ssh://…`, or `user@host:path`.
+    #[must_use]
+    pub fn is_ssh(&self) -> bool {
+        self.0.starts_with("ssh://") || !(self.0.contains("://") || self.0.starts_with('/'))
     }
 
     /// The address as text.

@@ -1,9 +1,13 @@
 //! Warehouse credentials: who an environment is to a data platform.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::{AccountId, CredentialId, ProjectId, Timestamp};
+use crate::{
+    AccountId, CredentialId, ProjectId, Timestamp,
+    adapter::{AdapterVersion, FieldSecrets},
+};
 
 /// A credential of a project, without its secret, which is sealed in the store and never echoed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,39 @@ pub enum Login {
         /// The user; the password is the credential's secret.
         username: String,
     },
+    /// Any other of the table of adapters; its secrets are sealed together (see
+    /// [`FieldSecrets`](crate::adapter::FieldSecrets)).
+    Other {
+        /// Which.
+        adapter: AdapterVersion,
+        /// What the table asks for, but secrets.
+        fields: Map<String, Value>,
+    },
+}
+
+impl Login {
+    /// The wire's `adapter_version`.
+    #[must_use]
+    pub fn adapter_version(&self) -> &'static str {
+        match self {
+            Self::DuckDb => "duckdb_v0",
+            Self::Postgres { .. } => "postgres_v0",
+            Self::Other { adapter, .. } => adapter.version,
+        }
+    }
+
+    /// What a secret is sealed as: a new one over those that were there.
+    #[must_use]
+    pub fn sealed(&self, new: WarehouseSecret, old: Option<&WarehouseSecret>) -> WarehouseSecret {
+        match (self, old) {
+            (Self::Other { .. }, Some(old)) => {
+                let (new, old) = (new.reveal(), old.reveal());
+                let both = FieldSecrets::from_text(new).over(FieldSecrets::from_text(old));
+                WarehouseSecret::new(both.to_text().reveal().to_owned())
+            }
+            (Self::Other { .. }, None) | (Self::DuckDb | Self::Postgres { .. }, _) => new,
+        }
+    }
 }
 
 /// A secret of a credential: a password. Its `Debug` shows nothing; its memory is wiped on drop.

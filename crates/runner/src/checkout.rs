@@ -3,11 +3,13 @@
 use std::{
     fmt::Write as _,
     fs,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
 };
 
-use domain::environment::BranchName;
+use domain::{environment::BranchName, kept::Hidden};
 use store::ClaimedRun;
 use tokio::process::Command;
 
@@ -37,6 +39,47 @@ struct Git<'a> {
     marks: Marks<'a>,
     folder: &'a RunFolder,
     config: PathBuf,
+    /// How git calls ssh, where it gets in with a deploy key.
+    ssh: Option<String>,
+}
+
+/// A deploy key on disk, for the server's user alone (0600), while git needs it.
+struct KeyFile(PathBuf);
+
+impl KeyFile {
+    fn write(folder: &RunFolder, key: &Hidden) -> std::io::Result<Self> {
+        let file = folder.root().join("deploy_key");
+        let mut options = fs::OpenOptions::new();
+        let mut opened = options.write(true).create_new(true).mode(0o600).open(&file)?;
+        let written = Self(file);
+        opened.write_all(key.reveal().as_bytes())?;
+        Ok(written)
+    }
+
+    /// `GIT_SSH_COMMAND`: with this key and no other. A host that is new is believed once, and
+    /// noted in the data folder's `known_hosts`.
+    fn ssh(&self, data_dir: &Path) -> String {
+        let known = data_dir.join("known_hosts");
+        format!(
+            "ssh -i {} -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
+             -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={}",
+            in_shell(&self.0),
+            in_shell(&known)
+        )
+    }
+}
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            tracing::warn!(%error, "a deploy key stays until its run ends");
+        }
+    }
+}
+
+/// A path as a word of a shell, which git runs `GIT_SSH_COMMAND` with.
+fn in_shell(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
 }
 
 /// Clones the project's repository into the run's folder and checks out what the trigger or the
@@ -62,9 +105,18 @@ pub(crate) async fn checkout(
     local.map_or(Ok(()), must_be_repository).map_err(Halt::Failed)?;
     let config = write_config(folder, local)
         .map_err(|error| Halt::Failed(format!("the run's folder cannot be written: {error}")))?;
-    let git = Git { program, marks, folder, config };
+    let key =
+        match &claimed.deploy_key {
+            Some(key) => Some(KeyFile::write(folder, key).map_err(|error| {
+                Halt::Failed(format!("the deploy key cannot be written: {error}"))
+            })?),
+            None => None,
+        };
+    let ssh = key.as_ref().map(|key| key.ssh(marks.data_dir));
+    let git = Git { program, marks, folder, config, ssh };
     let (branch, sha) = asked_for(claimed);
     git.clone(remote, branch, sha, log, interrupts).await?;
+    drop(key);
     let subdirectory = claimed.project.spec.subdirectory.as_ref().map_or("", |path| path.as_str());
     Ok(Checkout {
         sha: git.answer(&["rev-parse", "--verify", "HEAD"]).await.ok_or_else(no_commit)?,
@@ -117,6 +169,9 @@ impl Git<'_> {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = surroundings::git(self.program, self.marks, self.folder);
         command.env("GIT_CONFIG_GLOBAL", &self.config).args(arguments);
+        if let Some(ssh) = &self.ssh {
+            command.env("GIT_SSH_COMMAND", ssh);
+        }
         command
     }
 

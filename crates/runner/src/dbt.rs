@@ -53,9 +53,7 @@ pub(crate) fn invocation(
     profile: &Profile,
 ) {
     command.args(arguments).current_dir(project).env("DBT_PROFILE", profile::NAME);
-    if let Some(password) = &profile.password {
-        command.env(profile::PASSWORD, password.reveal());
-    }
+    command.envs(profile.secrets.iter().map(|(name, secret)| (name, secret.reveal())));
 }
 
 /// What dbt's end means; `Ok` if it did what it was asked to.

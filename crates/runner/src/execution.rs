@@ -4,6 +4,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use domain::{
     RunId,
+    adapter::FieldSecrets,
+    kept::Hidden,
     run::{Outcome, RunStep},
     warehouse_credential::WarehouseSecret,
 };
@@ -271,9 +273,14 @@ impl Execution {
 
 /// What no log may show.
 fn secrets(claimed: &ClaimedRun) -> Secrets {
-    let login = claimed.secret.iter().map(WarehouseSecret::reveal);
+    let sealed = claimed.secret.as_ref().map_or("", WarehouseSecret::reveal);
+    let login = FieldSecrets::from_text(sealed);
     let variables = claimed.variables.iter().filter(|(name, _)| name.is_secret());
-    Secrets::of(login.chain(variables.map(|(_, value)| value.reveal())))
+    let variables = variables.map(|(_, value)| value);
+    let all = login.0.values().chain(claimed.connection_secrets.0.values());
+    let all = all.chain(&claimed.deploy_key).chain(variables);
+    // A password that looks like several secrets is one, too.
+    Secrets::of(all.map(Hidden::reveal).chain([sealed]))
 }
 
 impl PlannedStep {

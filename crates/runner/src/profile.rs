@@ -1,20 +1,28 @@
 //! `profiles.yml`: connection, credential and overrides in dbt's words.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use domain::{
+    adapter::{AdapterVersion, FieldSecrets},
     connection::Platform,
+    kept::Hidden,
     warehouse_credential::{Login, WarehouseSecret},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::ClaimedRun;
 
 /// The profile's name, as in dbt Cloud. It is given to dbt by `DBT_PROFILE`, which goes before
 /// what `dbt_project.yml` says, so that file need not be read.
 pub(crate) const NAME: &str = "user";
-/// The variable that hands dbt the password. dbt lets only profiles read variables of this
-/// prefix, and hides their values in its own log (dbt documentation, "Environment variables").
-pub(crate) const PASSWORD: &str = "DBT_ENV_SECRET_NARROWGATE_PASSWORD";
+
+/// The variable that hands dbt a secret. dbt lets only profiles read variables of this prefix, and
+/// hides their values in its own log (dbt documentation, "Environment variables").
+fn variable(field: &str) -> String {
+    format!("DBT_ENV_SECRET_NARROWGATE_{}", field.to_ascii_uppercase())
+}
 
 /// What dbt connects with.
 #[derive(Debug)]
@@ -23,8 +31,8 @@ pub(crate) struct Profile {
     pub(crate) text: String,
     /// The DuckDB file, if it is one.
     pub(crate) database: Option<PathBuf>,
-    /// The password, for [`PASSWORD`].
-    pub(crate) password: Option<WarehouseSecret>,
+    /// Secrets: the variables that hand them to dbt, and their values.
+    pub(crate) secrets: Vec<(String, Hidden)>,
 }
 
 /// Makes the profile of a run; DuckDB files are in `warehouses`, one folder an account.
@@ -38,48 +46,59 @@ pub(crate) fn profile(claimed: &ClaimedRun, warehouses: &Path) -> Result<Profile
     })?;
     let name = connection.spec.name.as_str();
     let login = claimed.credential.as_ref().map(|credential| &credential.spec.login);
-    let (output, database, password) = match (&connection.spec.platform, login) {
+    let (output, database, secrets) = match (&connection.spec.platform, login) {
         (Platform::DuckDb { path }, None | Some(Login::DuckDb)) => {
             let file = warehouses.join(claimed.run.account.to_string()).join(path.as_str());
             let output = json!({ "type": "duckdb", "path": literal(&file.to_string_lossy()) });
-            (output, Some(file), None)
+            (output, Some(file), Vec::new())
         }
         (
             Platform::Postgres { hostname, dbname, port, retries },
             Some(Login::Postgres { username }),
         ) => {
-            let password = claimed.secret.clone();
+            let password = claimed.secret.as_ref();
             let mut output = json!({
                 "type": "postgres",
                 "host": literal(hostname),
                 "port": port,
                 "user": literal(username),
-                "password": password.as_ref().map_or(String::new(), |_| from_environment()),
+                "password": password.map_or(String::new(), |_| from_environment("password")),
                 "dbname": literal(dbname),
             });
             if let Some(retries) = retries {
                 set(&mut output, "retries", json!(retries));
             }
-            (output, None, password)
+            let hidden = |secret: &WarehouseSecret| Hidden::new(secret.reveal().to_owned());
+            (
+                output,
+                None,
+                password.map(|text| (variable("password"), hidden(text))).into_iter().collect(),
+            )
         }
-        (Platform::Postgres { .. }, None) => {
+        (Platform::Other { adapter, config }, login)
+            if login.is_none_or(|login| login.adapter_version() == adapter.version)
+                && (login.is_some() || adapter.credential.is_empty()) =>
+        {
+            let (output, secrets) = other(claimed, *adapter, config, login);
+            (output, None, secrets)
+        }
+        (Platform::Postgres { .. } | Platform::Other { .. }, None) => {
             return Err(format!(
                 "the connection `{name}` needs a credential, and the environment \
                  `{environment}` has none"
             ));
         }
-        (platform @ Platform::DuckDb { .. }, Some(login @ Login::Postgres { .. }))
-        | (platform @ Platform::Postgres { .. }, Some(login @ Login::DuckDb)) => {
+        (platform, Some(login)) => {
             return Err(format!(
                 "the connection `{name}` is for {}, but the credential of the environment \
                  `{environment}` is for {}",
-                platform_name(platform),
-                login_name(login)
+                title(platform.adapter_version()),
+                title(login.adapter_version())
             ));
         }
     };
     let text = write(claimed, output)?.to_string();
-    Ok(Profile { text, database, password })
+    Ok(Profile { text, database, secrets })
 }
 
 /// The whole file: what is given, the extended attributes over it, and over these what the trigger
@@ -112,8 +131,60 @@ fn set(object: &mut Value, key: &str, value: Value) {
     }
 }
 
-fn from_environment() -> String {
-    format!("{{{{ env_var('{PASSWORD}') }}}}")
+fn from_environment(field: &str) -> String {
+    format!("{{{{ env_var('{}') }}}}", variable(field))
+}
+
+/// The target of a platform of the table: what the connection says, and the credential over it.
+fn other(
+    claimed: &ClaimedRun,
+    adapter: AdapterVersion,
+    config: &Map<String, Value>,
+    login: Option<&Login>,
+) -> (Value, Vec<(String, Hidden)>) {
+    let mut output = json!({ "type": adapter.dbt });
+    for (key, value) in adapter.fixed {
+        set_at(&mut output, key, json!(value));
+    }
+    let none = Map::new();
+    let login = match login {
+        Some(Login::Other { fields, .. }) => fields,
+        Some(Login::DuckDb | Login::Postgres { .. }) | None => &none,
+    };
+    let sealed = claimed.secret.as_ref().map(|text| FieldSecrets::from_text(text.reveal()));
+    let sealed = sealed.unwrap_or_default();
+    let mut secrets = BTreeMap::new();
+    for (fields, values, held) in [
+        (adapter.connection, config, &claimed.connection_secrets),
+        (adapter.credential, login, &sealed),
+    ] {
+        for field in fields.iter().filter(|field| !field.key.is_empty()) {
+            if let Some(secret) = held.0.get(field.name) {
+                set_at(&mut output, field.key, json!(from_environment(field.name)));
+                secrets.insert(variable(field.name), secret.clone());
+            } else if let Some(value) = values.get(field.name) {
+                set_at(&mut output, field.key, plain(value));
+            }
+        }
+    }
+    (output, secrets.into_iter().collect())
+}
+
+/// A value of the table in which no text is a template.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::String(text) => json!(literal(text)),
+        Value::Array(values) => values.iter().map(plain).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Sets a key; what comes before a dot is the object that it is in.
+fn set_at(object: &mut Value, key: &str, value: Value) {
+    let Some((outer, inner)) = key.split_once('.') else { return set(object, key, value) };
+    if let Some(object) = object.as_object_mut() {
+        set_at(object.entry(outer).or_insert_with(|| json!({})), inner, value);
+    }
 }
 
 /// A text that means itself. dbt renders every value of a profile as a Jinja template, so one
@@ -126,18 +197,9 @@ fn literal(text: &str) -> String {
     }
 }
 
-const fn platform_name(platform: &Platform) -> &'static str {
-    match platform {
-        Platform::DuckDb { .. } => "DuckDB",
-        Platform::Postgres { .. } => "PostgreSQL",
-    }
-}
-
-const fn login_name(login: &Login) -> &'static str {
-    match login {
-        Login::DuckDb => "DuckDB",
-        Login::Postgres { .. } => "PostgreSQL",
-    }
+/// What people call a data platform.
+fn title(version: &'static str) -> &'static str {
+    AdapterVersion::parse(version).map_or(version, |adapter| adapter.title)
 }
 
 #[cfg(test)]
@@ -145,6 +207,7 @@ mod tests {
     use domain::{
         AccountId, ConnectionId, CredentialId, EnvironmentId, JobId, Name, ProjectId, RunId,
         Timestamp, UserId,
+        adapter::{self, AdapterVersion},
         authz::PrincipalId,
         connection::{Connection, ConnectionSpec, DuckDbPath},
         environment::{Environment, EnvironmentSpec},
@@ -221,7 +284,9 @@ mod tests {
             project,
             environment,
             repository: None,
+            deploy_key: None,
             connection,
+            connection_secrets: FieldSecrets::default(),
             credential,
             secret,
             attributes: serde_json::Map::new(),
@@ -293,7 +358,53 @@ mod tests {
         let claimed = claimed(Some(postgres()), Some(ada()));
         let profile = profile(&claimed, Path::new("/data/warehouses")).unwrap();
         assert_snapshot!(sorted(&profile.text), @r#"{"user":{"outputs":{"default":{"dbname":"12345","host":"db.internal","password":"{{ env_var('DBT_ENV_SECRET_NARROWGATE_PASSWORD') }}","port":5432,"retries":2,"schema":"analytics","threads":4,"type":"postgres","user":"ada"}},"target":"default"}}"#);
-        assert_eq!(profile.password, claimed.secret);
+        let [(name, secret)] = profile.secrets.as_slice() else { panic!("one secret") };
+        assert_eq!(name, "DBT_ENV_SECRET_NARROWGATE_PASSWORD");
+        assert_eq!(secret.reveal(), claimed.secret.unwrap().reveal());
+    }
+
+    /// A value of each field of the table.
+    fn filled(fields: &[adapter::Field]) -> (Map<String, Value>, FieldSecrets) {
+        let (mut values, mut secrets) = (Map::new(), FieldSecrets::default());
+        for field in fields {
+            let value = match field.kind {
+                adapter::Kind::Secret => {
+                    let secret = Hidden::new(format!("secret {}", field.name));
+                    secrets.0.insert(field.name.to_owned(), secret);
+                    continue;
+                }
+                adapter::Kind::Ignored => continue,
+                adapter::Kind::Int(least, _) => json!(least.max(1)),
+                adapter::Kind::Bool => json!(true),
+                adapter::Kind::Words(words) => json!(words[0]),
+                adapter::Kind::Texts => json!(["{{ a }}"]),
+                adapter::Kind::Text(_) | adapter::Kind::With(..) => json!(field.name),
+            };
+            values.insert(field.name.to_owned(), value);
+        }
+        (values, secrets)
+    }
+
+    #[test]
+    fn every_adapter_of_the_table_has_its_keys_and_no_secret_in_the_file() {
+        let mut all = String::new();
+        for adapter in AdapterVersion::all() {
+            let (config, connection_secrets) = filled(adapter.connection);
+            let (fields, secrets) = filled(adapter.credential);
+            let mut claimed = claimed(
+                Some(Platform::Other { adapter, config }),
+                Some(Login::Other { adapter, fields }),
+            );
+            claimed.connection_secrets = connection_secrets;
+            claimed.secret = Some(WarehouseSecret::new(secrets.to_text().reveal().to_owned()));
+            let made = profile(&claimed, Path::new("/data/warehouses")).unwrap();
+            assert!(!made.text.contains("secret "), "{}", made.text);
+            let written: Value = serde_json::from_str(&sorted(&made.text)).unwrap();
+            let target = written["user"]["outputs"]["default"].to_string();
+            let names: Vec<_> = made.secrets.iter().map(|(name, _)| name.as_str()).collect();
+            all.push_str(&format!("{}: {target}\n  {}\n", adapter.version, names.join(" ")));
+        }
+        insta::assert_snapshot!("adapters", all);
     }
 
     #[test]

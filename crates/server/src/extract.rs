@@ -163,6 +163,20 @@ path_ids! {
     UserId = "user_id",
 }
 
+/// A repository, as paths of managed ones call it.
+pub(crate) struct ManagedRepositoryId(pub(crate) RepositoryId);
+
+impl FromStr for ManagedRepositoryId {
+    type Err = <RepositoryId as FromStr>::Err;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl PathId for ManagedRepositoryId {
+    const NAME: &str = "managed_repositorie_id";
+}
+
 impl<N: Noun> PathId for Id<N> {
     const NAME: &str = N::PARAMETER;
 }

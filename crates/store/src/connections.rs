@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     AccountId, ConnectionId,
+    adapter::FieldSecrets,
     authz::{Connections, Permit, Read, Write},
     connection::{Connection, ConnectionSpec},
     kept::Reference,
@@ -16,6 +17,8 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait as _},
 };
 
+use serde_json::Value;
+
 use crate::{
     Store, StoreError,
     entities::{
@@ -24,7 +27,8 @@ use crate::{
     },
     kept,
     list::{Collection, Field, Kind, State},
-    rows::{ACTIVE, DELETED, from_text, named, of_account, said, to_text},
+    rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text},
+    seal::{self, Place},
     tx::Tx,
 };
 
@@ -80,6 +84,7 @@ impl Store {
         &self,
         permit: &Permit<Write, Connections>,
         spec: ConnectionSpec,
+        secrets: FieldSecrets,
     ) -> Result<Connection, StoreError> {
         let mut tx = self.begin(permit).await?;
         let now = tx.now().micros();
@@ -96,12 +101,15 @@ impl Store {
         let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
         let connection = row.into_domain(0)?;
         let object = format!("connection:{}", connection.id);
-        tx.record("connection.created", object, None, None, Some(said(&connection.spec))).await?;
+        let after = Some(said_of(&connection.spec, &secrets));
+        keep_secrets(&tx, connection.id, secrets).await?;
+        tx.record("connection.created", object, None, None, after).await?;
         tx.commit().await?;
         Ok(connection)
     }
 
     /// Changes it: `change` gets what it is and gives what it shall be, inside the transaction.
+    /// Secrets that are not among these stay.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`],
@@ -110,6 +118,7 @@ impl Store {
         &self,
         permit: &Permit<Write, Connections>,
         id: ConnectionId,
+        secrets: FieldSecrets,
         change: impl FnOnce(ConnectionSpec) -> Result<ConnectionSpec, E> + Send,
     ) -> Result<Connection, E> {
         let mut tx = self.begin(permit).await?;
@@ -117,7 +126,8 @@ impl Store {
         let spec = change(before.spec.clone())?;
         let after = Connection { spec, updated_at: tx.now(), ..before.clone() };
         save(&tx, &after).await?;
-        let change = (Some(said(&before.spec)), Some(said(&after.spec)));
+        let change = (Some(said(&before.spec)), Some(said_of(&after.spec, &secrets)));
+        keep_secrets(&tx, id, secrets).await?;
         let object = format!("connection:{id}");
         tx.record("connection.updated", object, None, change.0, change.1).await?;
         tx.commit().await?;
@@ -150,6 +160,7 @@ impl Store {
         kept::let_go(&mut tx, Reference::Connection(id)).await?;
         Entity::update_many()
             .col_expr(Column::State, Expr::value(DELETED))
+            .col_expr(Column::Secret, Expr::value(None::<Vec<u8>>))
             .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
             .filter(Column::Id.eq(id.get()))
             .exec(tx.db())
@@ -248,4 +259,46 @@ async fn save(tx: &Tx, connection: &Connection) -> Result<(), StoreError> {
         .await
         .map_err(StoreError::db)?;
     Ok(())
+}
+
+/// What an audit record says of a connection, and of its secrets which were set: nothing more.
+fn said_of(spec: &ConnectionSpec, secrets: &FieldSecrets) -> Value {
+    let mut said = said(spec);
+    if let (Some(object), false) = (said.as_object_mut(), secrets.is_empty()) {
+        let names: Vec<_> = secrets.0.keys().cloned().collect();
+        object.insert("secrets".to_owned(), names.into());
+    }
+    said
+}
+
+/// Seals secrets for their row, which has to be there: over those that it has.
+async fn keep_secrets(tx: &Tx, id: ConnectionId, secrets: FieldSecrets) -> Result<(), StoreError> {
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    let all = secrets.over(secrets_of(tx, id).await?).to_text();
+    let sealed = seal::seal(tx.keyring(), sealed_at(id), all.reveal().as_bytes())?;
+    Entity::update_many()
+        .col_expr(Column::Secret, Expr::value(sealed))
+        .filter(Column::Id.eq(id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
+}
+
+/// The unsealed secrets of a connection, for the runner.
+pub(crate) async fn secrets_of(tx: &Tx, id: ConnectionId) -> Result<FieldSecrets, StoreError> {
+    let rows =
+        of_account::<Entity>(Column::AccountId, tx.account()).filter(Column::Id.eq(id.get()));
+    let Some(sealed) = only(rows, tx.db()).await?.secret else {
+        return Ok(FieldSecrets::default());
+    };
+    let bytes = seal::open(tx.keyring(), sealed_at(id), &sealed)?;
+    let text = std::str::from_utf8(&bytes).map_err(StoreError::corrupt)?;
+    Ok(FieldSecrets::from_text(text))
+}
+
+const fn sealed_at(id: ConnectionId) -> Place {
+    Place { table: "connections", id: id.get(), field: "secret" }
 }

@@ -3,6 +3,7 @@
 
 use domain::{
     ProjectId,
+    adapter::FieldSecrets,
     authz::{DataPlatformConfigs, Permit, Read},
     connection::Connection,
     environment::Environment,
@@ -66,6 +67,7 @@ pub(crate) async fn check_unused(tx: &Tx, word: &str, id: i64) -> Result<(), Sto
 #[derive(Debug, Default)]
 pub(crate) struct Connecting {
     pub(crate) connection: Option<Connection>,
+    pub(crate) connection_secrets: FieldSecrets,
     pub(crate) credential: Option<WarehouseCredential>,
     pub(crate) secret: Option<WarehouseSecret>,
     pub(crate) attributes: Map<String, Value>,
@@ -94,6 +96,7 @@ pub(crate) async fn of_run(
     let mut found = Connecting::default();
     if let Some(id) = connection {
         found.connection = Some(connections::find(db, account, id).await?);
+        found.connection_secrets = connections::secrets_of(tx, id).await?;
     }
     if let Some(id) = credential {
         found.credential = Some(warehouse_credentials::find(db, account, id).await?);

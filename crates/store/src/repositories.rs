@@ -3,6 +3,7 @@
 use domain::{
     AccountId, ProjectId, RepositoryId,
     authz::{Permit, Read, Repositories, Write},
+    kept::Hidden,
     list::{ListQuery, Paged, StateFilter},
     repository::{Repository, RepositorySpec},
 };
@@ -19,8 +20,10 @@ use crate::{
         time,
     },
     list::{Collection, Field, Kind, State},
-    projects,
+    managed_repositories, projects,
     rows::{ACTIVE, DELETED, from_text, of_account, only, said, to_text, within},
+    seal::{self, Place},
+    ssh_key,
     tx::Tx,
 };
 
@@ -95,7 +98,8 @@ impl Store {
             ..Default::default()
         };
         let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
-        let repository = row.into_domain()?;
+        let mut repository = row.into_domain()?;
+        keep_deploy_key(&tx, &mut repository).await?;
         let object = format!("repository:{}", repository.id);
         let after = Some(said(&repository.spec));
         tx.record("repository.created", object, Some(project), None, after).await?;
@@ -117,8 +121,9 @@ impl Store {
         let before = find(tx.db(), tx.account(), id).await?;
         permit.within(before.project).map_err(StoreError::from)?;
         let spec = change(before.spec.clone())?;
-        let after = Repository { spec, updated_at: tx.now(), ..before.clone() };
+        let mut after = Repository { spec, updated_at: tx.now(), ..before.clone() };
         save(&tx, &after).await?;
+        keep_deploy_key(&tx, &mut after).await?;
         let change = (Some(said(&before.spec)), Some(said(&after.spec)));
         let object = format!("repository:{id}");
         tx.record("repository.updated", object, Some(after.project), change.0, change.1).await?;
@@ -142,6 +147,7 @@ impl Store {
         check_unused(&tx, id).await?;
         Entity::update_many()
             .col_expr(Column::State, Expr::value(DELETED))
+            .col_expr(Column::Secret, Expr::value(None::<Vec<u8>>))
             .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
             .filter(Column::Id.eq(id.get()))
             .exec(tx.db())
@@ -150,6 +156,7 @@ impl Store {
         let (project, before) = (Some(repository.project), Some(said(&repository.spec)));
         tx.record("repository.deleted", format!("repository:{id}"), project, before, None).await?;
         tx.commit().await?;
+        managed_repositories::remove(self, &repository);
         Ok(repository)
     }
 }
@@ -162,6 +169,7 @@ impl Model {
             account: AccountId::new(self.account_id).map_err(StoreError::corrupt)?,
             project: ProjectId::new(self.project_id).map_err(StoreError::corrupt)?,
             spec: from_text(&self.spec)?,
+            deploy_key: self.public_key,
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,
         })
@@ -203,4 +211,44 @@ async fn check_unused(tx: &Tx, id: RepositoryId) -> Result<(), StoreError> {
         return Err(StoreError::Conflict(reason.to_owned()));
     }
     Ok(())
+}
+
+/// Makes the key that git gets in with, where it wants one and there is none yet.
+async fn keep_deploy_key(tx: &Tx, repository: &mut Repository) -> Result<(), StoreError> {
+    if repository.deploy_key.is_some() || !repository.spec.wants_deploy_key() {
+        return Ok(());
+    }
+    let id = repository.id;
+    let key = ssh_key::generate(&format!("narrowgate-repository-{id}"))?;
+    let sealed = seal::seal(tx.keyring(), sealed_at(id), key.private.reveal().as_bytes())?;
+    Entity::update_many()
+        .col_expr(Column::PublicKey, Expr::value(key.public.as_str()))
+        .col_expr(Column::Secret, Expr::value(sealed))
+        .filter(Column::Id.eq(id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    repository.deploy_key = Some(key.public);
+    Ok(())
+}
+
+/// The private half of the key that git gets in with, for the runner.
+pub(crate) async fn deploy_key(
+    tx: &Tx,
+    repository: &Repository,
+) -> Result<Option<Hidden>, StoreError> {
+    if !repository.spec.wants_deploy_key() {
+        return Ok(None);
+    }
+    let id = repository.id;
+    let rows =
+        of_account::<Entity>(Column::AccountId, tx.account()).filter(Column::Id.eq(id.get()));
+    let Some(sealed) = only(rows, tx.db()).await?.secret else { return Ok(None) };
+    let bytes = seal::open(tx.keyring(), sealed_at(id), &sealed)?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(StoreError::corrupt)?;
+    Ok(Some(Hidden::new(text)))
+}
+
+const fn sealed_at(id: RepositoryId) -> Place {
+    Place { table: "repositories", id: id.get(), field: "secret" }
 }

@@ -99,7 +99,7 @@ impl Store {
         let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
         let credential = row.into_domain()?;
         let after = Some(said_of(&credential.spec, secret.as_ref()));
-        keep_secret(&tx, self.keyring(), credential.id, secret).await?;
+        keep_secret(&tx, self.keyring(), &credential, secret).await?;
         let object = format!("warehouse_credential:{}", credential.id);
         tx.record("warehouse_credential.created", object, Some(project), None, after).await?;
         tx.commit().await?;
@@ -125,7 +125,7 @@ impl Store {
         let after = WarehouseCredential { spec, updated_at: tx.now(), ..before.clone() };
         save(&tx, &after).await?;
         let change = (Some(said(&before.spec)), Some(said_of(&after.spec, secret.as_ref())));
-        keep_secret(&tx, self.keyring(), id, secret).await?;
+        keep_secret(&tx, self.keyring(), &after, secret).await?;
         let object = format!("warehouse_credential:{id}");
         tx.record("warehouse_credential.updated", object, Some(after.project), change.0, change.1)
             .await?;
@@ -221,10 +221,13 @@ fn said_of(spec: &CredentialSpec, secret: Option<&WarehouseSecret>) -> Value {
 async fn keep_secret(
     tx: &Tx,
     keyring: &Keyring,
-    id: CredentialId,
+    credential: &WarehouseCredential,
     secret: Option<WarehouseSecret>,
 ) -> Result<(), StoreError> {
     let Some(secret) = secret else { return Ok(()) };
+    let id = credential.id;
+    let old = secret_of(tx, keyring, id).await?;
+    let secret = credential.spec.login.sealed(secret, old.as_ref());
     let sealed = seal::seal(keyring, place(id), secret.reveal().as_bytes())?;
     Entity::update_many()
         .col_expr(Column::Secret, Expr::value(sealed))

@@ -139,7 +139,12 @@ async fn another_accounts_objects_cannot_be_changed_deleted_or_run() {
     refused!(
         store.update_project(&ada.permit().await, theirs.project, Ok::<_, StoreError>),
         store.update_repository(&ada.permit().await, theirs.repository, Ok::<_, StoreError>),
-        store.update_connection(&ada.permit().await, theirs.connection, Ok::<_, StoreError>),
+        store.update_connection(
+            &ada.permit().await,
+            theirs.connection,
+            domain::adapter::FieldSecrets::default(),
+            Ok::<_, StoreError>,
+        ),
         store.update_environment(&ada.permit().await, theirs.environment, Ok::<_, StoreError>),
         store.update_job(&ada.permit().await, theirs.job, Ok::<_, StoreError>),
         store.update_warehouse_credential(

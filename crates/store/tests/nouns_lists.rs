@@ -5,6 +5,7 @@ mod nouns;
 
 use common::{house, name, noon};
 use domain::{
+    adapter::FieldSecrets,
     authz::{Category, Connections, Environments, Jobs, Permit, Read, Runs, kinds},
     connection::{ConnectionSpec, Platform},
     environment::EnvironmentSpec,
@@ -118,7 +119,12 @@ async fn connections_are_filtered_by_platform_and_say_how_often_they_are_used() 
         retries: None,
     };
     let spec = ConnectionSpec { name: name("Postgres"), platform };
-    let unused = house.store.create_connection(&ada.permit().await, spec).await.unwrap().id;
+    let unused = house
+        .store
+        .create_connection(&ada.permit().await, spec, FieldSecrets::default())
+        .await
+        .unwrap()
+        .id;
     let second = EnvironmentSpec {
         connection: Some(of.connection),
         ..EnvironmentSpec::named(name("second"))

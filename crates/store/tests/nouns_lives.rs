@@ -6,6 +6,7 @@ mod nouns;
 
 use common::{House, house, name, number};
 use domain::{
+    adapter::FieldSecrets,
     authz::{Category, Environments, Permit, Read, Write},
     environment::EnvironmentSpec,
     event::Event,
@@ -77,7 +78,13 @@ async fn a_change_that_is_refused_half_way_leaves_nothing() {
     house.raw().await.execute_unprepared(trigger).await.unwrap();
     assert!(house.store.delete_job(&ada.permit().await, of.job).await.is_err());
     let spec = connection_spec("second");
-    assert!(house.store.create_connection(&ada.permit().await, spec).await.is_err());
+    assert!(
+        house
+            .store
+            .create_connection(&ada.permit().await, spec, FieldSecrets::default())
+            .await
+            .is_err()
+    );
     house.raw().await.execute_unprepared("DROP TRIGGER refuse").await.unwrap();
 
     assert_eq!(house.records().await, records);
@@ -129,7 +136,9 @@ async fn what_is_deleted_is_not_found_twice_and_its_id_is_not_given_out_again() 
     let spec = repository_spec("/srv/shop");
     let made = store.create_repository(&ada.permit().await, of.project, spec).await;
     assert!(made.unwrap().id > of.repository);
-    let made = store.create_connection(&ada.permit().await, connection_spec("next")).await;
+    let made = store
+        .create_connection(&ada.permit().await, connection_spec("next"), FieldSecrets::default())
+        .await;
     assert!(made.unwrap().id > of.connection);
     // Its runs are history, and stay.
     assert_eq!(ada.run(of.run).await.job, of.job);

@@ -142,3 +142,35 @@ async fn a_repository_of_another_user_of_this_machine_can_be_cloned() {
     let (run, printed) = which(&house, &remote, None, |_| {}).await;
     assert_eq!(printed, "second\n", "{}\n{}", run.message, house.logs(run.id).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn git_gets_in_by_ssh_with_the_deploy_key_which_is_gone_afterwards() {
+    let house = House::new().await;
+    let shop = house.repository("shop", &[("dbt_project.yml", "name: shop")]);
+    let connection = Some(house.duckdb().await);
+    let place = house.place_with("git@git.invalid:shop", connection, None, |_, _| {}).await;
+    // In place of `ssh`: reads the key that it is given, and serves the repository itself.
+    let ssh = house.program(
+        "ssh",
+        &format!(
+            "while [ \"$1\" != -i ]; do shift; done; stat -c %a \"$2\" > $HERE/mode; \
+         ssh-keygen -y -f \"$2\" > $HERE/public; git-upload-pack '{shop}'"
+        ),
+    );
+    let folder = ssh.parent().unwrap().display().to_string();
+    let git = house.program(
+        "git-with-ssh",
+        &format!("export GIT_SSH_COMMAND=\"{folder}/$GIT_SSH_COMMAND\"; exec git \"$@\""),
+    );
+    let job = house.job(place, &["dbt build"]).await;
+    let runner = house.runner_with(house.script("ls -R \"$HOME/..\""), git).await;
+    let run = house.trigger(job).await;
+    house.ended(run).await;
+
+    assert!(house.log(run, 1).await.contains("checked out"), "{}", house.log(run, 1).await);
+    assert_eq!(std::fs::read_to_string(house.path("mode")).unwrap(), "600\n");
+    let public = std::fs::read_to_string(house.path("public")).unwrap();
+    assert!(public.starts_with("ssh-ed25519 "), "{public}");
+    assert!(!house.log(run, 4).await.contains("deploy_key"), "{}", house.log(run, 4).await);
+    runner.stop().await;
+}

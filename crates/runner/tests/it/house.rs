@@ -11,6 +11,7 @@ use std::{
 
 use domain::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, JobId, Name, Plan, ProjectId, RunId,
+    adapter::FieldSecrets,
     authz::{AccessMarker, Caller, KindMarker, Origin, Permit, Read, Runs, Write, authorize},
     connection::{ConnectionSpec, DuckDbPath, Platform},
     environment::EnvironmentSpec,
@@ -130,7 +131,11 @@ impl House {
 
     pub(crate) async fn connection(&self, platform: Platform) -> ConnectionId {
         let spec = ConnectionSpec { name: Name::parse("Warehouse").unwrap(), platform };
-        self.store.create_connection(&self.permit(), spec).await.unwrap().id
+        self.store
+            .create_connection(&self.permit(), spec, FieldSecrets::default())
+            .await
+            .unwrap()
+            .id
     }
 
     async fn credential(&self, project: ProjectId, login: Login, password: &str) -> CredentialId {
@@ -194,9 +199,14 @@ impl House {
     /// A program to be used as `dbt`. `$1` is dbt's command; `deps` does nothing. `$HERE` is the
     /// folder of the test's own files.
     pub(crate) fn script(&self, body: &str) -> PathBuf {
-        let file = self.path("dbt");
+        self.program("dbt", &format!("[ \"$1\" = deps ] && exit 0\n{body}"))
+    }
+
+    /// A program of this name.
+    pub(crate) fn program(&self, name: &str, body: &str) -> PathBuf {
+        let file = self.path(name);
         let here = self.folder.path().display();
-        let text = format!("#!/bin/bash\nHERE='{here}'\n[ \"$1\" = deps ] && exit 0\n{body}\n");
+        let text = format!("#!/bin/bash\nHERE='{here}'\n{body}\n");
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         file
@@ -204,6 +214,12 @@ impl House {
 
     pub(crate) async fn runner(&self, dbt: PathBuf) -> Runner {
         let config = RunnerConfig { dbt, ..RunnerConfig::default() };
+        Runner::start(self.store.clone(), config).await.unwrap()
+    }
+
+    /// The same with a `git` of the test's own.
+    pub(crate) async fn runner_with(&self, dbt: PathBuf, git: PathBuf) -> Runner {
+        let config = RunnerConfig { dbt, git, ..RunnerConfig::default() };
         Runner::start(self.store.clone(), config).await.unwrap()
     }
 

@@ -6,6 +6,7 @@ use crate::admin::v3;
 /// Its routes, in the order of paths.
 pub(super) fn routes() -> Vec<ServedRoute> {
     vec![
+        served(GET, "/api/v3/adapter-schema", "Retrieve Adapter Schema", v3::adapter_schema::show),
         served(
             GET,
             "/api/v3/accounts/{account_id}/connections",

@@ -5,6 +5,9 @@ use crate::admin::{v2, v3};
 
 /// Its routes, in the order of paths.
 pub(super) fn routes() -> Vec<ServedRoute> {
+    const MANAGED: &str =
+        "/api/v3/accounts/{account_id}/projects/{project_id}/managed-repositories";
+    const DOWNLOAD: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/managed-repositories/{managed_repositorie_id}/download";
     vec![
         served(
             GET,
@@ -59,6 +62,13 @@ pub(super) fn routes() -> Vec<ServedRoute> {
             "/api/v3/accounts/{account_id}/projects/{project_id}/repositories/{repository_id}",
             "Destroy Repository",
             v3::repositories::delete,
+        ),
+        served(POST, MANAGED, "Create Managed Repository", v3::repositories::create_managed),
+        served(
+            GET,
+            DOWNLOAD,
+            "Retrieve Projects Managed Repositories Download",
+            v3::repositories::download,
         ),
     ]
 }

@@ -11,6 +11,8 @@ pub struct Model {
     pub name: String,
     pub adapter_version: String,
     pub spec: String,
+    /// Its secrets, sealed together.
+    pub secret: Option<Vec<u8>>,
     pub state: i64,
     pub created_at: i64,
     pub updated_at: i64,

@@ -11,6 +11,10 @@ pub struct Model {
     pub project_id: i64,
     pub remote_url: String,
     pub spec: String,
+    /// The public half of its deploy key.
+    pub public_key: Option<String>,
+    /// The private half, sealed.
+    pub secret: Option<Vec<u8>>,
     pub state: i64,
     pub created_at: i64,
     pub updated_at: i64,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    adapter::FieldSecrets,
     authz::{Permit, Runs, Write},
     connection::Connection,
     environment::Environment,
@@ -48,9 +49,13 @@ pub struct ClaimedRun {
     pub environment: Environment,
     /// The project's repository.
     pub repository: Option<Repository>,
+    /// The private key that git gets in with, if that is by SSH with a deploy key.
+    pub deploy_key: Option<Hidden>,
     /// The connection of the environment's profile, or else the environment's, or else the
     /// project's.
     pub connection: Option<Connection>,
+    /// The connection's secrets, unsealed.
+    pub connection_secrets: FieldSecrets,
     /// The credential of the environment's profile, or else the environment's.
     pub credential: Option<WarehouseCredential>,
     /// The credential's secret, unsealed.
@@ -153,7 +158,11 @@ async fn with_all_it_needs(tx: &Tx, store: &Store, run: Run) -> Result<ClaimedRu
         Some(id) => Some(repositories::find(tx.db(), account, id).await?),
         None => None,
     };
-    let Connecting { connection, credential, secret, attributes } =
+    let deploy_key = match &repository {
+        Some(repository) => repositories::deploy_key(tx, repository).await?,
+        None => None,
+    };
+    let Connecting { connection, connection_secrets, credential, secret, attributes } =
         profiles::of_run(store, tx, (&environment, &project)).await?;
     let variables = environment_variables::of_run(store, tx, &run).await?;
     Ok(ClaimedRun {
@@ -162,7 +171,9 @@ async fn with_all_it_needs(tx: &Tx, store: &Store, run: Run) -> Result<ClaimedRu
         project,
         environment,
         repository,
+        deploy_key,
         connection,
+        connection_secrets,
         credential,
         secret,
         attributes,

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use domain::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, JobId, Plan, ProjectId, RepositoryId,
     RunId, StepId,
+    adapter::FieldSecrets,
     authz::{
         AccessMarker, Category, Grant, KindMarker, Permit, PrincipalId, Projects, Read, Runs,
         SystemTask, Write, authorize,
@@ -154,7 +155,11 @@ impl Owner {
     pub(crate) async fn furnish(&self, named: &str, category: Category) -> Furnished {
         let store = &self.store;
         let spec = connection_spec(named);
-        let connection = store.create_connection(&self.permit().await, spec).await.unwrap().id;
+        let connection = store
+            .create_connection(&self.permit().await, spec, FieldSecrets::default())
+            .await
+            .unwrap()
+            .id;
         let project = self.project(named).await;
         let spec = repository_spec("https://git.example.com/shop.git");
         let made = store.create_repository(&self.permit().await, project, spec).await;

@@ -1,6 +1,9 @@
 //! Account connections (documents: `AccountConnectionDetail`, `AccountConnectionList`).
 
-use domain::connection::{ConnectionSpec, DuckDbPath, Platform};
+use domain::{
+    adapter::{self, AdapterVersion, FieldSecrets},
+    connection::{ConnectionSpec, Platform},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -30,7 +33,7 @@ pub struct ConnectionRow {
     pub account_id: i64,
     /// What people call it.
     pub name: String,
-    /// The data platform: `duckdb_v0` (a documented addition) or `postgres_v0`.
+    /// The data platform: one of the documents' 14, or `duckdb_v0` (a documented addition).
     pub adapter_version: String,
     /// In how many environments it is used.
     #[serde(rename = "environment__count")]
@@ -61,7 +64,15 @@ pub enum ConnectionConfig {
     Postgres(PostgresConfig),
     /// `duckdb_v0`
     DuckDb(DuckDbConfig),
+    /// Any other: the keys that `adapter-schema` names, but secrets; null where nothing is set.
+    Other(OtherConfig),
 }
+
+/// The keys that `adapter-schema` names, but secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = Object)]
+pub struct OtherConfig(pub Map<String, Value>);
 
 /// Where a PostgreSQL server is (document: `PostgresConnection`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -103,11 +114,11 @@ pub struct RelatedConnection {
     pub adapter_version: String,
     /// 1
     pub state: u8,
-    /// Host name or address of a PostgreSQL server.
+    /// Host name or address of a PostgreSQL or Redshift server.
     pub hostname: Option<String>,
-    /// Database name on a PostgreSQL server.
+    /// Database name on such a server.
     pub dbname: Option<String>,
-    /// Port of a PostgreSQL server.
+    /// Port of a server.
     pub port: Option<u16>,
     /// Always false.
     pub tunnel_enabled: bool,
@@ -186,16 +197,23 @@ impl From<&Platform> for ConnectionConfig {
                     retries: *retries,
                 })
             }
+            Platform::Other { adapter, config } => {
+                let fields = adapter.connection.iter().filter(|field| !field.is_secret());
+                let value = |name| config.get(name).cloned().unwrap_or_default();
+                let told = fields.map(|field| (field.name.to_owned(), value(field.name)));
+                Self::Other(OtherConfig(told.collect()))
+            }
         }
     }
 }
 
 impl From<&domain::connection::Connection> for RelatedConnection {
     fn from(connection: &domain::connection::Connection) -> Self {
-        let (word, server) = match ConnectionConfig::from(&connection.spec.platform) {
-            ConnectionConfig::Postgres(config) => ("postgres", Some(config)),
-            ConnectionConfig::DuckDb(_) => ("adapter", None),
-        };
+        let platform = &connection.spec.platform;
+        let word = AdapterVersion::parse(platform.adapter_version()).map(|found| found.word);
+        let word = word.unwrap_or("adapter");
+        let values = platform.values();
+        let text = |key| values.get(key).and_then(Value::as_str).map(str::to_owned);
         Self {
             id: connection.id.get(),
             account_id: connection.account.get(),
@@ -205,9 +223,9 @@ impl From<&domain::connection::Connection> for RelatedConnection {
             r#type: word.to_owned(),
             adapter_version: connection.spec.platform.adapter_version().to_owned(),
             state: 1,
-            port: server.as_ref().map(|server| server.port),
-            dbname: server.as_ref().map(|server| server.dbname.clone()),
-            hostname: server.map(|server| server.hostname),
+            port: values.get("port").and_then(Value::as_u64).and_then(|port| port.try_into().ok()),
+            dbname: text("dbname"),
+            hostname: text("hostname"),
             tunnel_enabled: false,
             created_by_id: None,
             created_by_service_token_id: None,
@@ -231,12 +249,12 @@ pub struct ConnectionBody {
     /// 1 to 255 characters; required.
     #[schema(value_type = Option<String>)]
     pub name: Patch<String>,
-    /// `duckdb_v0` or `postgres_v0`; required, and never changed.
+    /// One of those that `adapter-schema` knows; required, and never changed.
     #[schema(value_type = Option<String>)]
     pub adapter_version: Patch<String>,
     /// Where the data platform is; required.
     #[schema(value_type = Option<ConnectionConfig>)]
-    pub config: Patch<Map<String, Value>>,
+    pub config: Patch<ConfigBody>,
     /// 1
     #[schema(value_type = Option<i64>)]
     pub state: Patch<i64>,
@@ -251,8 +269,39 @@ pub struct ConnectionBody {
     pub oauth_configuration_id: Patch<Value>,
 }
 
+/// `config` of a body. There may be secrets in it, which its `Debug` does not show.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct ConfigBody(Map<String, Value>);
+
+impl Serialize for ConfigBody {
+    /// A secret is written nowhere.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+}
+
+impl std::fmt::Debug for ConfigBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ConfigBody(hidden)")
+    }
+}
+
 impl ConnectionBody {
-    const PLATFORMS: [&str; 2] = ["duckdb_v0", "postgres_v0"];
+    /// The secrets that it brings; those that it leaves out are kept. `old` is the platform of the
+    /// connection that is changed.
+    #[must_use]
+    pub fn secrets(&self, old: Option<&Platform>) -> FieldSecrets {
+        let version = self.adapter_version.clone().value();
+        let version = old.map(Platform::adapter_version).or(version.as_deref());
+        let adapter = version.and_then(|version| AdapterVersion::parse(version).ok());
+        match (adapter, self.config.clone().value()) {
+            (Some(adapter), Some(ConfigBody(config))) => {
+                adapter::fill(adapter.version, adapter.connection, None, config).secrets
+            }
+            _ => FieldSecrets::default(),
+        }
+    }
 
     /// Whether the body deletes the connection.
     #[must_use]
@@ -292,9 +341,9 @@ impl ConnectionBody {
                 None
             }
             (Some(_), _, None) => None,
-            (Some(given), old, Some(version)) => {
+            (Some(ConfigBody(given)), old, Some(adapter)) => {
                 let before = old.as_ref().map(|old| &old.platform);
-                Config::new(&mut bad, version, before, given).read()
+                platform(&mut bad, adapter, before, given)
             }
         };
         bad.finish()?;
@@ -312,94 +361,42 @@ fn adapter_version(
     bad: &mut Collector,
     given: Patch<String>,
     kept: Option<&'static str>,
-) -> Option<&'static str> {
+) -> Option<AdapterVersion> {
+    let kept = kept.and_then(|kept| AdapterVersion::parse(kept).ok());
     let Some(given) = given.value() else {
         if kept.is_none() {
             bad.note("adapter_version", "is required");
         }
         return kept;
     };
-    match (ConnectionBody::PLATFORMS.into_iter().find(|known| *known == given), kept) {
-        (Some(known), None) => Some(known),
-        (Some(known), Some(kept)) if known == kept => Some(known),
+    match (AdapterVersion::parse(&given), kept) {
+        (Ok(known), None) => Some(known),
+        (Ok(known), Some(kept)) if known == kept => Some(known),
         (_, Some(kept)) => {
-            bad.note("adapter_version", format!("cannot be changed: it is `{kept}`"));
+            bad.note("adapter_version", format!("cannot be changed: it is `{}`", kept.version));
             None
         }
-        (None, None) => {
-            let supported = ConnectionBody::PLATFORMS.map(|known| format!("`{known}`"));
-            let supported = supported.join(" and ");
-            bad.note("adapter_version", format!("is not supported: {supported} are"));
+        (Err(unknown), None) => {
+            bad.note("adapter_version", unknown);
             None
         }
     }
 }
 
-/// The keys of a `config`, taken one by one; what is left over is refused.
-struct Config<'a> {
-    bad: &'a mut Collector,
-    version: &'static str,
-    keys: Map<String, Value>,
-}
-
-impl<'a> Config<'a> {
-    /// What is given, over what was there.
-    fn new(
-        bad: &'a mut Collector,
-        version: &'static str,
-        before: Option<&Platform>,
-        given: Map<String, Value>,
-    ) -> Self {
-        let before = before.map(|before| serde_json::to_value(ConnectionConfig::from(before)));
-        let mut keys = match before {
-            Some(Ok(Value::Object(keys))) => keys,
-            _ => Map::new(),
-        };
-        keys.extend(given);
-        keys.retain(|_, value| !value.is_null());
-        Self { bad, version, keys }
+/// The keys of a `config`, by the table of adapters: what is given, over what was there.
+fn platform(
+    bad: &mut Collector,
+    adapter: AdapterVersion,
+    before: Option<&Platform>,
+    given: Map<String, Value>,
+) -> Option<Platform> {
+    let before = before.map(Platform::values);
+    let filled = adapter::fill(adapter.version, adapter.connection, before.as_ref(), given);
+    if filled.wrong.is_empty() {
+        return bad.take("config.path", Platform::of(adapter, filled.values));
     }
-
-    fn read(mut self) -> Option<Platform> {
-        let platform = if self.version == "duckdb_v0" { self.duckdb() } else { self.postgres() };
-        for key in self.keys.keys() {
-            let reason = format!("is not a key of `{}`", self.version);
-            self.bad.note(&format!("config.{key}"), reason);
-        }
-        platform
+    for (name, reason) in filled.wrong {
+        bad.note(&format!("config.{name}"), reason);
     }
-
-    fn duckdb(&mut self) -> Option<Platform> {
-        let path = self.text("path", 255)?;
-        let path = self.bad.take("config.path", DuckDbPath::parse(&path))?;
-        Some(Platform::DuckDb { path })
-    }
-
-    fn postgres(&mut self) -> Option<Platform> {
-        let (hostname, dbname) = (self.text("hostname", 1024), self.text("dbname", 63));
-        let port = self.number("port", 1, 65_535);
-        let retries = self.number("retries", 0, 10);
-        Some(Platform::Postgres {
-            hostname: hostname?,
-            dbname: dbname?,
-            port: port.and_then(|port| port.try_into().ok()).unwrap_or(5432),
-            retries: retries.and_then(|retries| retries.try_into().ok()),
-        })
-    }
-
-    fn text(&mut self, key: &str, most: usize) -> Option<String> {
-        let text = match self.keys.remove(key) {
-            None => Err("is required".to_owned()),
-            Some(Value::String(text)) => field::line(text, most),
-            Some(_) => Err("must be a text".to_owned()),
-        };
-        self.bad.take(&format!("config.{key}"), text)
-    }
-
-    fn number(&mut self, key: &str, least: i64, most: i64) -> Option<i64> {
-        let number = self.keys.remove(key)?.as_i64();
-        let number = number.filter(|number| (least..=most).contains(number));
-        let reason = format!("must be a whole number from {least} to {most}");
-        self.bad.take(&format!("config.{key}"), number.ok_or(reason))
-    }
+    None
 }

@@ -1,6 +1,9 @@
 //! Warehouse credentials of a project (documents: `PostgresCredentials`, `DbtAdapterCredentials`).
 
+use std::collections::BTreeSet;
+
 use domain::{
+    adapter::{self, AdapterVersion},
     kept::Hidden,
     warehouse_credential::{CredentialSpec, Login, WarehouseCredential, WarehouseSecret},
 };
@@ -19,9 +22,10 @@ pub struct Credential {
     pub account_id: i64,
     /// The project whose environments use it.
     pub project_id: i64,
-    /// `postgres`, or `adapter` for what the documents have no word of its own for.
+    /// `postgres`, `redshift`, `snowflake`, `bigquery`, or `adapter` for what the documents have no
+    /// word of its own for.
     pub r#type: String,
-    /// The data platform: `duckdb_v0` (a documented addition) or `postgres_v0`.
+    /// The data platform, as connections have it.
     pub adapter_version: String,
     /// Always null.
     pub adapter_id: Option<i64>,
@@ -29,6 +33,18 @@ pub struct Credential {
     pub username: Option<String>,
     /// The schema that dbt builds into.
     pub default_schema: String,
+    /// The same, as the types `snowflake` and `bigquery` have it.
+    pub schema: String,
+    /// How the types `snowflake` and `redshift` log in.
+    pub auth_type: Option<String>,
+    /// The same as `username`, as the type `snowflake` has it.
+    pub user: Option<String>,
+    /// Of the type `snowflake`.
+    pub role: Option<String>,
+    /// Of the type `snowflake`.
+    pub database: Option<String>,
+    /// Of the type `snowflake`.
+    pub warehouse: Option<String>,
     /// The name of the target in `profiles.yml`.
     pub target_name: String,
     /// How many threads dbt uses, 1 to 64.
@@ -47,16 +63,29 @@ pub struct Credential {
 impl From<&WarehouseCredential> for Credential {
     fn from(credential: &WarehouseCredential) -> Self {
         let spec = &credential.spec;
-        let platform = Kind::of(&spec.login);
+        let version = spec.login.adapter_version();
+        let word = AdapterVersion::parse(version).map_or("adapter", |adapter| adapter.word);
+        let told = |name| match &spec.login {
+            Login::Other { fields, .. } => {
+                fields.get(name).and_then(Value::as_str).map(str::to_owned)
+            }
+            Login::DuckDb | Login::Postgres { .. } => None,
+        };
         Self {
             id: credential.id.get(),
             account_id: credential.account.get(),
             project_id: credential.project.get(),
-            r#type: platform.word().to_owned(),
-            adapter_version: platform.version().to_owned(),
+            r#type: word.to_owned(),
+            adapter_version: version.to_owned(),
             adapter_id: None,
             username: username(&spec.login).map(str::to_owned),
             default_schema: spec.schema.clone(),
+            schema: spec.schema.clone(),
+            auth_type: told("auth_type"),
+            user: username(&spec.login).map(str::to_owned),
+            role: told("role"),
+            database: told("database"),
+            warehouse: told("warehouse"),
             target_name: spec.target_name.clone(),
             threads: spec.threads,
             credential_details: details(spec),
@@ -79,6 +108,9 @@ fn username(login: &Login) -> Option<&str> {
     match login {
         Login::DuckDb => None,
         Login::Postgres { username } => Some(username),
+        Login::Other { fields, .. } => {
+            fields.get("user").or_else(|| fields.get("username")).and_then(Value::as_str)
+        }
     }
 }
 
@@ -88,8 +120,12 @@ fn details(spec: &CredentialSpec) -> Value {
     let mut add = |name: &str, value: Value| {
         fields.insert(name.to_owned(), json!({ "value": value }));
     };
-    if let Some(username) = username(&spec.login) {
-        add("user", username.into());
+    match &spec.login {
+        Login::DuckDb => {}
+        Login::Postgres { username } => add("user", username.as_str().into()),
+        Login::Other { fields, .. } => {
+            fields.iter().for_each(|(name, value)| add(name, value.clone()));
+        }
     }
     add("schema", spec.schema.as_str().into());
     add("target_name", spec.target_name.as_str().into());
@@ -97,36 +133,6 @@ fn details(spec: &CredentialSpec) -> Value {
     fields.sort_keys();
     let order: Vec<_> = fields.keys().cloned().collect();
     json!({ "field_order": order, "fields": fields })
-}
-
-/// Which platform a credential is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    DuckDb,
-    Postgres,
-}
-
-impl Kind {
-    const fn of(login: &Login) -> Self {
-        match login {
-            Login::DuckDb => Self::DuckDb,
-            Login::Postgres { .. } => Self::Postgres,
-        }
-    }
-
-    const fn word(self) -> &'static str {
-        match self {
-            Self::DuckDb => "adapter",
-            Self::Postgres => "postgres",
-        }
-    }
-
-    const fn version(self) -> &'static str {
-        match self {
-            Self::DuckDb => "duckdb_v0",
-            Self::Postgres => "postgres_v0",
-        }
-    }
 }
 
 /// A secret in a body: a text. What is none is refused without being repeated.
@@ -161,8 +167,8 @@ impl Serialize for SecretText {
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct CredentialDetails {
-    /// Name → value, or `{"value": value}`: `schema`, `user` (or `username`), `password`,
-    /// `threads`, `target_name`.
+    /// Name → value, or `{"value": value}`: `schema`, `threads`, `target_name`, and what
+    /// `adapter-schema` names, such as `user` and `password`.
     #[schema(value_type = Option<Object>)]
     pub fields: Patch<Map<String, Value>>,
 }
@@ -193,16 +199,40 @@ pub struct CredentialBody {
     /// The project, if given: the path's.
     #[schema(value_type = Option<i64>)]
     pub project_id: Patch<i64>,
-    /// `postgres` or `adapter`; required, and never changed.
+    /// `postgres`, `redshift`, `snowflake`, `bigquery` or `adapter`; required, and never changed.
     #[schema(value_type = Option<String>)]
     pub r#type: Patch<String>,
-    /// `duckdb_v0` or `postgres_v0`; required where the type is `adapter`.
+    /// The data platform, as connections have it; required where the type is `adapter`.
     #[schema(value_type = Option<String>)]
     pub adapter_version: Patch<String>,
     /// The schema that dbt builds into; required.
     #[schema(value_type = Option<String>)]
     pub default_schema: Patch<String>,
-    /// The user; required for `postgres`.
+    /// The same, as the types `snowflake` and `bigquery` have it.
+    #[schema(value_type = Option<String>)]
+    pub schema: Patch<String>,
+    /// How the types `snowflake` (`password`, `keypair`) and `redshift` (`password`) log in.
+    #[schema(value_type = Option<String>)]
+    pub auth_type: Patch<String>,
+    /// The same as `username`, as the type `snowflake` has it.
+    #[schema(value_type = Option<String>)]
+    pub user: Patch<String>,
+    /// Of the type `snowflake`.
+    #[schema(value_type = Option<String>)]
+    pub role: Patch<String>,
+    /// Of the type `snowflake`.
+    #[schema(value_type = Option<String>)]
+    pub database: Patch<String>,
+    /// Of the type `snowflake`.
+    #[schema(value_type = Option<String>)]
+    pub warehouse: Patch<String>,
+    /// A secret of the type `snowflake`: in no answer.
+    #[schema(value_type = Option<String>, write_only)]
+    pub private_key: Patch<SecretText>,
+    /// A secret of the type `snowflake`: in no answer.
+    #[schema(value_type = Option<String>, write_only)]
+    pub private_key_passphrase: Patch<SecretText>,
+    /// The user; required for `postgres`, `redshift` and `snowflake`.
     #[schema(value_type = Option<String>)]
     pub username: Patch<String>,
     /// The secret: in no answer.
@@ -230,6 +260,9 @@ struct Given {
     password: Option<WarehouseSecret>,
     target_name: Patch<String>,
     threads: Patch<u8>,
+    /// What only platforms of the table have, and which of it came in `credential_details`.
+    others: Map<String, Value>,
+    detailed: BTreeSet<String>,
 }
 
 impl CredentialBody {
@@ -264,27 +297,32 @@ impl CredentialBody {
     ) -> Result<(CredentialSpec, Option<WarehouseSecret>), Invalid> {
         let mut bad = Invalid::collector();
         field::state(&mut bad, &self.state);
-        let kept = old.as_ref().map(|old| Kind::of(&old.login));
+        let kept = old.as_ref().map(|old| old.login.adapter_version());
+        let kept = kept.and_then(|kept| AdapterVersion::parse(kept).ok());
         let kind = kind(&mut bad, &self.r#type, &self.adapter_version, kept);
-        let given = self.read(&mut bad, kind, old.as_ref());
-        let schema = given.schema.value().or_else(|| old.as_ref().map(|old| old.schema.clone()));
+        let mut given = self.read(&mut bad, kind, old.as_ref());
+        let schema = std::mem::take(&mut given.schema)
+            .value()
+            .or_else(|| old.as_ref().map(|old| old.schema.clone()));
         if schema.is_none() {
             bad.note("default_schema", "is required");
         }
-        let login = match kind {
-            None => None,
-            Some(Kind::DuckDb) => {
+        let version = kind.map(|adapter| adapter.version);
+        let login = match (kind, version) {
+            (None, _) | (_, None) => None,
+            (_, Some("duckdb_v0")) => {
                 refuse_login(&mut bad, &given.username, given.password.as_ref());
                 Some(Login::DuckDb)
             }
-            Some(Kind::Postgres) => {
+            (_, Some("postgres_v0")) => {
                 let before = old.as_ref().and_then(|old| username(&old.login)).map(str::to_owned);
-                let username = given.username.value().or(before);
+                let username = std::mem::take(&mut given.username).value().or(before);
                 if username.is_none() {
                     bad.note("username", "is required");
                 }
                 username.map(|username| Login::Postgres { username })
             }
+            (Some(adapter), Some(_)) => Some(given.other(&mut bad, adapter, old.as_ref())),
         };
         bad.finish()?;
         let (target_name, threads) =
@@ -300,13 +338,26 @@ impl CredentialBody {
         }
     }
 
-    fn read(self, bad: &mut Collector, kind: Option<Kind>, old: Option<&CredentialSpec>) -> Given {
+    fn read(
+        self,
+        bad: &mut Collector,
+        kind: Option<AdapterVersion>,
+        old: Option<&CredentialSpec>,
+    ) -> Given {
+        let others = self.others(kind);
+        let schema = match field::or_null(self.schema) {
+            Patch::Value(schema) => one_line(bad, "schema", Patch::Value(schema)),
+            Patch::Absent | Patch::Null => Patch::Absent,
+        };
+        let default_schema = one_line(bad, "default_schema", field::or_null(self.default_schema));
         let mut given = Given {
-            schema: one_line(bad, "default_schema", field::or_null(self.default_schema)),
+            schema: if schema.is_absent() { default_schema } else { schema },
             username: one_line(bad, "username", field::or_null(self.username)),
             password: self.password.value().and_then(|secret| password(bad, "password", secret.0)),
             target_name: one_line(bad, "target_name", field::or_null(self.target_name)),
             threads: field::read(bad, "threads", self.threads, threads),
+            others,
+            detailed: BTreeSet::new(),
         };
         let stored = old.map(details).unwrap_or_default();
         let stored = |name: &str| stored.get("fields")?.get(name)?.get("value").cloned();
@@ -325,14 +376,62 @@ impl CredentialBody {
         }
         given
     }
+
+    /// The fields that only platforms of the table have, as far as this one has them.
+    fn others(&self, kind: Option<AdapterVersion>) -> Map<String, Value> {
+        let text = |given: &Patch<String>| given.clone().value().map(Value::from);
+        let secret = |given: &Patch<SecretText>| {
+            given.clone().value().map(|secret| secret.into_hidden().reveal().into())
+        };
+        let user = || text(&self.user).or_else(|| text(&self.username));
+        let given = [
+            ("auth_type", text(&self.auth_type)),
+            ("user", user()),
+            ("username", user()),
+            ("role", text(&self.role)),
+            ("database", text(&self.database)),
+            ("warehouse", text(&self.warehouse)),
+            ("password", secret(&self.password)),
+            ("private_key", secret(&self.private_key)),
+            ("private_key_passphrase", secret(&self.private_key_passphrase)),
+        ];
+        let known = |name: &str| {
+            kind.is_some_and(|adapter| adapter.credential.iter().any(|field| field.name == name))
+        };
+        let given = given.into_iter().filter(|(name, _)| known(name));
+        given.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
 }
 
 impl Given {
+    /// Who logs in to a platform of the table; the secrets become the credential's.
+    fn other(
+        &mut self,
+        bad: &mut Collector,
+        adapter: AdapterVersion,
+        old: Option<&CredentialSpec>,
+    ) -> Login {
+        let before = match old.map(|old| &old.login) {
+            Some(Login::Other { fields, .. }) => Some(fields),
+            Some(Login::DuckDb | Login::Postgres { .. }) | None => None,
+        };
+        let given = std::mem::take(&mut self.others);
+        let filled = adapter::fill(adapter.version, adapter.credential, before, given);
+        for (name, reason) in filled.wrong {
+            let detailed = self.detailed.contains(&name);
+            let field = if detailed { format!("credential_details.fields.{name}") } else { name };
+            bad.note(&field, reason);
+        }
+        let secrets = (!filled.secrets.is_empty()).then(|| filled.secrets.to_text());
+        self.password = secrets.map(|text| WarehouseSecret::new(text.reveal().to_owned()));
+        Login::Other { adapter, fields: filled.values }
+    }
+
     /// Takes one of `credential_details.fields`.
     fn take(
         &mut self,
         bad: &mut Collector,
-        kind: Option<Kind>,
+        kind: Option<AdapterVersion>,
         name: &str,
         field: &str,
         value: Value,
@@ -343,23 +442,30 @@ impl Given {
             self.threads = bad.take(field, number).map_or(Patch::Absent, Patch::Value);
             return;
         }
+        let version = kind.map(|adapter| adapter.version);
+        let of_the_table = !matches!(version, None | Some("duckdb_v0" | "postgres_v0"));
+        if of_the_table && !["schema", "target_name"].contains(&name) {
+            self.detailed.insert(name.to_owned());
+            self.others.insert(name.to_owned(), value);
+            return;
+        }
         let Value::String(text) = value else {
             bad.note(field, "must be a text");
             return;
         };
         let text = field::or_null(Patch::Value(text));
-        match (name, kind) {
+        match (name, version) {
             ("schema", _) => self.schema = one_line(bad, field, text),
             ("target_name", _) => self.target_name = one_line(bad, field, text),
-            ("user" | "username", Some(Kind::Postgres) | None) => {
+            ("user" | "username", Some("postgres_v0") | None) => {
                 self.username = one_line(bad, field, text);
             }
-            ("password", Some(Kind::Postgres) | None) => {
+            ("password", Some("postgres_v0") | None) => {
                 let secret = text.value().map(WarehouseSecret::new);
                 self.password = secret.and_then(|secret| password(bad, field, secret));
             }
-            (_, Some(kind)) => {
-                bad.note(field, format!("is not a field of `{}`", kind.version()));
+            (_, Some(version)) => {
+                bad.note(field, format!("is not a field of `{version}`"));
             }
             (_, None) => {}
         }
@@ -382,35 +488,18 @@ fn kind(
     bad: &mut Collector,
     word: &Patch<String>,
     version: &Patch<String>,
-    kept: Option<Kind>,
-) -> Option<Kind> {
+    kept: Option<AdapterVersion>,
+) -> Option<AdapterVersion> {
     let text = |given: &Patch<String>| given.clone().value();
-    let (word, version) = (text(word), text(version));
-    let asked = match (word.as_deref(), version.as_deref()) {
-        (None, None) => match kept {
-            Some(kept) => Ok(kept),
-            None => Err(("type", "is required".to_owned())),
-        },
-        (Some("postgres"), None | Some("postgres_v0"))
-        | (None | Some("adapter"), Some("postgres_v0")) => Ok(Kind::Postgres),
-        (None | Some("adapter"), Some("duckdb_v0")) => Ok(Kind::DuckDb),
-        (Some("adapter"), None) => match kept {
-            Some(kept) => Ok(kept),
-            None => Err(("adapter_version", "is required where the type is `adapter`".to_owned())),
-        },
-        (Some("postgres"), Some(_)) => Err((
-            "adapter_version",
-            "must be `postgres_v0` where the type is `postgres`".to_owned(),
-        )),
-        (None | Some("adapter"), Some(_)) => {
-            let reason = "is not supported: `duckdb_v0` and `postgres_v0` are".to_owned();
-            Err(("adapter_version", reason))
-        }
-        (Some(_), _) => Err(("type", "is not supported: `postgres` and `adapter` are".to_owned())),
+    let asked = match (text(word), text(version)) {
+        (None, None) => kept.ok_or(("type", "is required".to_owned())),
+        (Some(word), None) => of_word(&word, kept),
+        (word, Some(version)) => of_version(word.as_deref(), &version),
     };
     match (asked, kept) {
         (Ok(asked), Some(kept)) if asked != kept => {
-            bad.note("type", format!("cannot be changed: it is for `{}`", kept.version()));
+            let field = if matches!(word, Patch::Value(_)) { "type" } else { "adapter_version" };
+            bad.note(field, format!("cannot be changed: it is for `{}`", kept.version));
             None
         }
         (Ok(asked), _) => Some(asked),
@@ -420,6 +509,38 @@ fn kind(
         }
     }
 }
+
+type Asked = Result<AdapterVersion, (&'static str, String)>;
+
+/// The platform of a type, where nothing else is said.
+fn of_word(word: &str, kept: Option<AdapterVersion>) -> Asked {
+    let kept = kept.filter(|kept| kept.word == word || word == ADAPTER);
+    match (word, kept) {
+        (_, Some(kept)) => Ok(kept),
+        (ADAPTER, None) => {
+            Err(("adapter_version", "is required where the type is `adapter`".to_owned()))
+        }
+        (_, None) => AdapterVersion::all().find(|adapter| adapter.word == word).ok_or_else(|| {
+            let words = "`postgres`, `redshift`, `snowflake`, `bigquery` or `adapter`";
+            ("type", format!("must be {words}"))
+        }),
+    }
+}
+
+fn of_version(word: Option<&str>, version: &str) -> Asked {
+    let adapter = AdapterVersion::parse(version)
+        .map_err(|unknown| ("adapter_version", unknown.to_string()))?;
+    match word {
+        Some(word) if word != ADAPTER && word != adapter.word => {
+            of_word(word, None)?;
+            Err(("adapter_version", format!("does not go with the type `{word}`")))
+        }
+        Some(_) | None => Ok(adapter),
+    }
+}
+
+/// The type of what the documents have no word of its own for; any may be said so.
+const ADAPTER: &str = "adapter";
 
 const THREADS: &str = "must be a whole number from 1 to 64";
 

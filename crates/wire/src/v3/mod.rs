@@ -1,5 +1,6 @@
 //! The nouns of `/api/v3`.
 
+mod adapter_schema;
 mod audit_log;
 mod check;
 mod connection;
@@ -21,14 +22,17 @@ mod service_token;
 mod usage;
 mod user;
 
+pub use adapter_schema::{
+    AdapterFace, AdapterField, AdapterFields, AdapterMetadata, AdapterSchema,
+};
 pub use audit_log::{
     AuditActor, AuditContext, AuditExportDownload, AuditExportStarted, AuditExportStatus, AuditLog,
     audit_span,
 };
 pub use check::{AllProjects, Check, CheckAnswer, CheckProjects, CheckRequest, NamedSet};
 pub use connection::{
-    Connection, ConnectionBody, ConnectionConfig, ConnectionRow, DuckDbConfig, PostgresConfig,
-    RelatedConnection,
+    ConfigBody, Connection, ConnectionBody, ConnectionConfig, ConnectionRow, DuckDbConfig,
+    OtherConfig, PostgresConfig, RelatedConnection,
 };
 pub use credential::{Credential, CredentialBody, CredentialDetails, SecretText};
 pub use environment::{Environment, EnvironmentBody, environment_query};
@@ -49,7 +53,7 @@ pub use personal_token::{NewPersonalToken, PersonalToken, PersonalTokenWithSecre
 pub use profile::{Profile, ProfileBinding, ProfileBody};
 pub use project::{Project, ProjectBody};
 pub use project_reach::{GroupOnProject, PermissionOnProject, ProjectPermissions, TokenOnProject};
-pub use repository::{Repository, RepositoryBody};
+pub use repository::{DeployKey, ManagedRepositoryBody, Repository, RepositoryBody};
 pub use service_token::{
     Advisory, GrantBody, PermissionGrant, PermissionRow, PermissionRows, ServiceToken,
     ServiceTokenBody, ServiceTokenWithSecret,

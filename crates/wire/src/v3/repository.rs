@@ -1,7 +1,7 @@
 //! Repositories (documents: `RepositoryV3Response`, and v2's `RepositoryV2Response`, which has
 //! some of its keys).
 
-use domain::repository::{RemoteUrl, RepositorySpec};
+use domain::repository::{RemoteUrl, RepositoryName, RepositorySpec};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -31,9 +31,9 @@ pub struct Repository {
     pub web_url: Option<String>,
     /// 1 active, 2 deleted.
     pub state: u8,
-    /// Always null: keys are not made by this server.
-    pub deploy_key: Option<Value>,
-    /// Always null.
+    /// The key that this server made for it; null unless git gets in by SSH with one.
+    pub deploy_key: Option<DeployKey>,
+    /// That key's id.
     pub deploy_key_id: Option<i64>,
     /// Always null.
     pub repository_credentials_id: Option<i64>,
@@ -59,6 +59,19 @@ pub struct Repository {
     pub updated_at: String,
 }
 
+/// The public half of a key that this server made; give it to the git host, to read with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeployKey {
+    /// Its id: the repository's.
+    pub id: i64,
+    /// The account that it belongs to.
+    pub account_id: i64,
+    /// A line as `authorized_keys` has it.
+    pub public_key: String,
+    /// 1
+    pub state: u8,
+}
+
 impl From<&domain::repository::Repository> for Repository {
     fn from(repository: &domain::repository::Repository) -> Self {
         let spec = &repository.spec;
@@ -74,8 +87,13 @@ impl From<&domain::repository::Repository> for Repository {
             full_name,
             web_url: web_url(spec.remote.as_str()),
             state: 1,
-            deploy_key: None,
-            deploy_key_id: None,
+            deploy_key: repository.deploy_key.clone().map(|public_key| DeployKey {
+                id: repository.id.get(),
+                account_id: repository.account.get(),
+                public_key,
+                state: 1,
+            }),
+            deploy_key_id: repository.deploy_key.as_ref().map(|_| repository.id.get()),
             repository_credentials_id: None,
             github_installation_id: None,
             github_webhook_id: None,
@@ -145,9 +163,6 @@ pub struct RepositoryBody {
     pub state: Patch<i64>,
     /// Not supported: null.
     #[schema(value_type = Option<i64>)]
-    pub deploy_key_id: Patch<Value>,
-    /// Not supported: null.
-    #[schema(value_type = Option<i64>)]
     pub repository_credentials_id: Patch<Value>,
     /// Not supported: null.
     #[schema(value_type = Option<i64>)]
@@ -172,7 +187,7 @@ impl RepositoryBody {
         "git_token",
         "github_app",
     ];
-    const BACKENDS: [&str; 5] = ["ado", "github", "gitlab", "managed", "manual_config"];
+    const BACKENDS: [&str; 4] = ["ado", "github", "gitlab", "manual_config"];
 
     /// Whether the body deletes the repository.
     #[must_use]
@@ -200,7 +215,6 @@ impl RepositoryBody {
         let mut bad = Invalid::collector();
         field::state(&mut bad, &self.state);
         for (field, given) in [
-            ("deploy_key_id", &self.deploy_key_id),
             ("repository_credentials_id", &self.repository_credentials_id),
             ("github_installation_id", &self.github_installation_id),
             ("github_webhook_id", &self.github_webhook_id),
@@ -215,10 +229,18 @@ impl RepositoryBody {
             field::read(&mut bad, "git_clone_strategy", self.git_clone_strategy, |text| {
                 field::one_of(text, &Self::STRATEGIES)
             });
-        let backend = field::read(&mut bad, "remote_backend", self.remote_backend, |text| {
-            field::one_of(text, &Self::BACKENDS)
-        });
+        // A managed one stays where it is; only its own operation makes one.
+        let managed = old.as_ref().filter(|old| old.remote_backend == "managed");
+        let backend = match managed {
+            Some(_) => Patch::Absent,
+            None => field::read(&mut bad, "remote_backend", self.remote_backend, |text| {
+                field::one_of(text, &Self::BACKENDS)
+            }),
+        };
         let remote = remote.value();
+        if managed.is_some_and(|old| remote.as_ref().is_some_and(|new| *new != old.remote)) {
+            bad.note("remote_url", "cannot be changed: it is a managed repository");
+        }
         if remote.is_none() && old.is_none() {
             bad.note("remote_url", "is required");
         }
@@ -236,5 +258,25 @@ impl RepositoryBody {
     fn plain(remote: RemoteUrl) -> RepositorySpec {
         let (clone_strategy, remote_backend) = ("deploy_key".into(), "manual_config".into());
         RepositorySpec { remote, clone_strategy, remote_backend }
+    }
+}
+
+/// The body that makes a managed repository.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct ManagedRepositoryBody {
+    /// Letters, digits, `.`, `-` and `_`.
+    #[schema(value_type = String)]
+    pub name: Patch<String>,
+}
+
+impl ManagedRepositoryBody {
+    /// The name.
+    ///
+    /// # Errors
+    /// [`Invalid`] if it is none.
+    pub fn read(self) -> Result<RepositoryName, Invalid> {
+        let name = self.name.value().ok_or_else(|| Invalid::field("name", "is required"))?;
+        RepositoryName::parse(&name).map_err(|wrong| Invalid::field("name", wrong))
     }
 }

@@ -158,12 +158,28 @@ fn every_wrong_field_is_named_at_once() {
 }
 
 #[test]
-fn other_platforms_are_refused_with_what_is_supported() {
-    let refused = create(&json!({
-        "name": "a", "adapter_version": "snowflake_v0", "config": { "account": "a" },
-    }));
-    let reason = &reasons(refused)["adapter_version"];
-    assert_eq!(reason, "is not supported: `duckdb_v0` and `postgres_v0` are");
+fn other_platforms_are_read_by_the_table_of_adapters() {
+    let body = json!({
+        "name": "a", "adapter_version": "snowflake_v0",
+        "config": { "account": "a", "database": "d", "warehouse": "w", "role": null,
+            "oauth_client_secret": "swordfish" },
+    });
+    let told = Connection::from(&connection(create(&body).unwrap()));
+    assert_snapshot!(pretty(&told.config), @r#"
+    {
+      "account": "a",
+      "database": "d",
+      "warehouse": "w",
+      "client_session_keep_alive": false,
+      "role": null,
+      "allow_sso": false
+    }
+    "#);
+    let secrets = self::body::<ConnectionBody>(&body).secrets(None);
+    assert_eq!(secrets.to_text().reveal(), r#"{"oauth_client_secret":"swordfish"}"#);
+    assert!(!format!("{:?}", self::body::<ConnectionBody>(&body)).contains("swordfish"));
+    let refused = create(&json!({ "name": "a", "adapter_version": "oracle_v0", "config": {} }));
+    assert_eq!(fields(refused), ["adapter_version"]);
 }
 
 #[test]

@@ -55,6 +55,12 @@ fn an_answer_has_every_key_and_no_secret() {
       "adapter_id": null,
       "username": "ada",
       "default_schema": "analytics",
+      "schema": "analytics",
+      "auth_type": null,
+      "user": "ada",
+      "role": null,
+      "database": null,
+      "warehouse": null,
       "target_name": "default",
       "threads": 8,
       "credential_details": {
@@ -135,7 +141,7 @@ fn a_secret_of_the_wrong_type_is_refused_and_not_repeated() {
     let refused = wire::from_json::<CredentialBody>(br#"{"password": 90210}"#);
     assert_snapshot!(pretty(&reasons(refused)), @r#"
     {
-      "password": "does not fit: it must be a text"
+      "password": "does not fit"
     }
     "#);
     let refused = create(&json!({
@@ -188,9 +194,10 @@ fn every_wrong_field_is_named_at_once() {
 fn types_that_are_not_known_are_refused() {
     for (kind, version, field) in [
         (Value::Null, Value::Null, "type"),
-        (json!("snowflake"), Value::Null, "type"),
+        (json!("oracle"), Value::Null, "type"),
+        (json!("oracle"), json!("postgres_v0"), "type"),
         (json!("adapter"), Value::Null, "adapter_version"),
-        (json!("adapter"), json!("athena_v0"), "adapter_version"),
+        (json!("adapter"), json!("oracle_v0"), "adapter_version"),
         (json!("postgres"), json!("duckdb_v0"), "adapter_version"),
     ] {
         let refused = create(&json!({
@@ -198,6 +205,46 @@ fn types_that_are_not_known_are_refused() {
         }));
         assert_eq!(fields(refused), [field], "{kind} {version}");
     }
+}
+
+#[test]
+fn the_type_snowflake_has_flat_fields_of_its_own() {
+    let given = json!({ "type": "snowflake", "auth_type": "keypair", "user": "ada",
+        "schema": "analytics", "warehouse": "wh", "private_key": "KEY", "threads": 8 });
+    let (made, secret) = create(&given).unwrap();
+    assert_eq!(secret.as_deref(), Some(r#"{"private_key":"KEY"}"#));
+    assert_eq!(made.login.adapter_version(), "snowflake_v0");
+    let told = Credential::from(&WarehouseCredential { spec: made.clone(), ..credential(ada()) });
+    assert_eq!((told.r#type.as_str(), told.user.as_deref()), ("snowflake", Some("ada")));
+    assert_eq!((told.warehouse.as_deref(), told.role.as_deref()), (Some("wh"), None));
+    let (same, kept) = apply(&echo(&told), made.login.clone()).unwrap();
+    assert_eq!((same, kept), (made.clone(), None), "an echo changes nothing");
+    let changed = apply(&json!({ "auth_type": "sso" }), made.login);
+    assert_eq!(reasons(changed)["auth_type"], "must be `password` or `keypair`");
+}
+
+#[test]
+fn the_type_adapter_reads_details_by_the_table_of_adapters() {
+    let (made, secret) = create(&json!({
+        "type": "adapter", "adapter_version": "databricks_v0", "threads": 8, "target_name": "default",
+        "credential_details": { "field_order": [], "fields": {
+            "schema": { "value": "analytics" }, "token": { "value": "dapi" },
+            "catalog": { "value": "main" } } },
+    }))
+    .unwrap();
+    assert_eq!(secret.as_deref(), Some(r#"{"token":"dapi"}"#));
+    assert_eq!(made.schema, "analytics");
+    let refused = create(&json!({
+        "type": "adapter", "adapter_version": "teradata_v0", "default_schema": "s",
+        "credential_details": { "fields": { "password": 7, "wings": "two" } },
+    }));
+    assert_snapshot!(pretty(&reasons(refused)), @r#"
+    {
+      "credential_details.fields.password": "must be a text",
+      "credential_details.fields.wings": "is not a key of `teradata_v0`",
+      "user": "is required"
+    }
+    "#);
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn repository(remote: &str) -> DomainRepository {
         account: AccountId::new(1).unwrap(),
         project: ProjectId::new(2).unwrap(),
         spec: spec(remote),
+        deploy_key: None,
         created_at: at("2026-11-23T12:00:00Z"),
         updated_at: at("2026-11-23T12:00:00Z"),
     }
@@ -114,7 +115,7 @@ fn every_wrong_field_is_named_at_once() {
       "git_clone_strategy": "must be `azure_active_directory_app`, `deploy_key`, `deploy_token`, `git_clone`, `git_token` or `github_app`",
       "github_installation_id": "is not supported by this server: leave it out, or null",
       "private_link_endpoint_id": "is not supported by this server: leave it out, or null",
-      "remote_backend": "must be `ado`, `github`, `gitlab`, `managed` or `manual_config`",
+      "remote_backend": "must be `ado`, `github`, `gitlab` or `manual_config`",
       "remote_url": "is required",
       "state": "must be 1 (active), or 2 (deleted) for what is there"
     }

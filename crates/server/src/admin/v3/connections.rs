@@ -45,7 +45,8 @@ pub(crate) async fn create(
     Body(body): Body<ConnectionBody>,
 ) -> Result<Created<Connection>, ApiError> {
     same_account(&permit, &body.account_id)?;
-    let connection = app.store.create_connection(&permit, body.create()?).await?;
+    let secrets = body.secrets(None);
+    let connection = app.store.create_connection(&permit, body.create()?, secrets).await?;
     Ok(Created(Connection::from(&connection)))
 }
 
@@ -61,8 +62,11 @@ pub(crate) async fn update(
     if body.deletes() {
         return delete(permit, State(app), At(id)).await;
     }
+    // A connection's platform never changes.
+    let before = app.store.connection(&permit.also()?, id).await?;
+    let secrets = body.secrets(Some(&before.spec.platform));
     let change = |spec| body.apply(spec).map_err(ApiError::from);
-    let connection = app.store.update_connection(&permit, id, change).await?;
+    let connection = app.store.update_connection(&permit, id, secrets, change).await?;
     Ok(Object(Connection::from(&connection)))
 }
 

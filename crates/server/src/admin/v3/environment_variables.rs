@@ -10,18 +10,18 @@ use domain::{
     },
     environment_variable::{EnvironmentVariable as Noun, Place},
     kept::{Id, Kept},
-    list::{ListQuery, Test},
+    list::ListQuery,
 };
 use store::{VariableChange, VariableEdit};
 use wire::{
-    ListParams, Patch,
+    Patch,
     v3::{
         EditedVariables, EnvironmentVariable, EnvironmentVariableBody, EnvironmentVariables,
         VariableNameBody, VariablesBody, VariablesInPlaces,
     },
 };
 
-use super::{same_account, same_project, within};
+use super::{named, same_account, same_project, within};
 use crate::{
     answer::{Created, Object},
     app::App,
@@ -251,18 +251,4 @@ fn caller<A: AccessMarker, K: KindMarker>(permit: &Permit<A, K>) -> Option<UserI
         PrincipalId::User(user) => Some(user),
         PrincipalId::ServiceToken(_) | PrincipalId::System(_) => None,
     }
-}
-
-/// An id that a parameter names.
-fn named<I: std::str::FromStr<Err: ToString>>(
-    params: &ListParams,
-    name: &str,
-) -> Result<Option<I>, ApiError> {
-    let given = params.query.filters.iter().find_map(|filter| match &filter.test {
-        Test::Is(text) if filter.field == name => Some(text),
-        _ => None,
-    });
-    given
-        .map(|text| text.parse().map_err(|wrong: I::Err| ApiError::field(name, wrong.to_string())))
-        .transpose()
 }

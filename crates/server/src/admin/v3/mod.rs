@@ -3,12 +3,13 @@
 use domain::{
     ProjectId,
     authz::{AccessMarker, KindMarker, Permit, Read, kinds::Projects},
-    list::Paged,
+    list::{Paged, Test},
 };
 use wire::{ListParams, Patch};
 
 use crate::{answer::Page, app::App, error::ApiError};
 
+pub(crate) mod adapter_schema;
 pub(crate) mod audit_logs;
 pub(crate) mod check;
 pub(crate) mod connections;
@@ -70,4 +71,18 @@ pub(crate) fn paged<T>(params: ListParams, rows: Vec<T>) -> Page<T> {
     let offset = usize::try_from(params.query.offset).unwrap_or(usize::MAX);
     let rows = rows.into_iter().skip(offset).take(params.query.limit.into()).collect();
     Page(params, Paged { rows, total })
+}
+
+/// What a parameter names, such as an id.
+pub(crate) fn named<I: std::str::FromStr<Err: ToString>>(
+    params: &ListParams,
+    name: &str,
+) -> Result<Option<I>, ApiError> {
+    let given = params.query.filters.iter().find_map(|filter| match &filter.test {
+        Test::Is(text) if filter.field == name => Some(text),
+        _ => None,
+    });
+    given
+        .map(|text| text.parse().map_err(|wrong: I::Err| ApiError::field(name, wrong.to_string())))
+        .transpose()
 }

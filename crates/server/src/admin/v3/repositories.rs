@@ -9,15 +9,15 @@ use domain::{
 };
 use wire::{
     ListParams,
-    v3::{Repository, RepositoryBody},
+    v3::{ManagedRepositoryBody, Repository, RepositoryBody},
 };
 
 use super::{related, same_account, same_project, within};
 use crate::{
-    answer::{Created, Object, Page},
+    answer::{Created, File, Object, Page},
     app::App,
     error::ApiError,
-    extract::{At, Body, Query},
+    extract::{At, Body, ManagedRepositoryId, Query},
 };
 
 /// `GET /api/v3/accounts/{account_id}/projects/{project_id}/repositories/`
@@ -89,6 +89,34 @@ pub(crate) async fn delete(
     find(&app, &permit.also()?, project, id).await?;
     let repository = app.store.delete_repository(&permit, id).await?;
     Ok(Object(Repository::from(&repository).deleted()))
+}
+
+/// `POST /api/v3/accounts/{account_id}/projects/{project_id}/managed-repositories/`: an empty
+/// repository that this server keeps.
+pub(crate) async fn create_managed(
+    permit: Permit<Write, Repositories>,
+    State(app): State<App>,
+    At(project): At<ProjectId>,
+    Body(body): Body<ManagedRepositoryBody>,
+) -> Result<Created<Repository>, ApiError> {
+    within(&app, &permit, project).await?;
+    let name = body.read()?;
+    let repository = app.store.create_managed_repository(&permit, project, &name).await?;
+    Ok(Created(Repository::from(&repository)))
+}
+
+/// `GET`
+/// `/api/v3/accounts/{account_id}/projects/{project_id}/managed-repositories/{managed_repositorie_id}/download/`:
+/// the files of the newest commit, as a ZIP archive.
+pub(crate) async fn download(
+    permit: Permit<Read, Repositories>,
+    State(app): State<App>,
+    At(project): At<ProjectId>,
+    At(ManagedRepositoryId(id)): At<ManagedRepositoryId>,
+) -> Result<File, ApiError> {
+    find(&app, &permit, project, id).await?;
+    let bytes = app.store.download_managed_repository(&permit, id).await?.into();
+    Ok(File { bytes, content_type: "application/zip" })
 }
 
 /// A page of repositories, as they are asked for.
