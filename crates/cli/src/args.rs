@@ -359,8 +359,12 @@ pub(crate) enum AuditCommand {
 /// `audit verify`
 #[derive(Debug, Args)]
 pub(crate) struct AuditVerifyArgs {
-    #[command(flatten)]
-    pub(crate) data: Option<DataDirArgs>,
+    /// The folder that holds everything
+    #[arg(long, env = "NARROWGATE_DATA_DIR", value_name = "DIR", required_unless_present = "file")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The keyring file; `keyring.json` in the data folder unless given
+    #[arg(long, env = "NARROWGATE_KEYRING", value_name = "FILE")]
+    pub(crate) keyring: Option<PathBuf>,
     /// One account only
     #[arg(long)]
     pub(crate) account: Option<AccountId>,

@@ -255,7 +255,7 @@ fn an_export_of_the_audit_log_verifies_without_its_server_and_a_changed_one_does
     let nonsense = verify("a,b,c");
     assert!(nonsense.code == Some(1) && nonsense.err.contains("is no export"), "{nonsense:?}");
     let nothing = narrowgate(&["audit", "verify"]);
-    assert!(nothing.code == Some(1) && nothing.err.contains("--file"), "{nothing:?}");
+    assert!(nothing.code == Some(2) && nothing.err.contains("--data-dir"), "{nothing:?}");
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn a_trusted_proxy_that_is_no_network_is_refused_by_name() {
     let folder = Folder::new();
     folder.init("Acme");
     let said = folder.serve(&["--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "front"]);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.err.contains("trusted_proxy") && said.err.contains("10.0.0.0/8"), "{said:?}");
 }
 

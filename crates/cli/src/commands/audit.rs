@@ -12,7 +12,7 @@ use store::AuditError;
 
 use super::open_existing;
 use crate::{
-    args::{AuditCommand, AuditVerifyArgs},
+    args::{AuditCommand, AuditVerifyArgs, DataDirArgs},
     error::CliError,
     output,
 };
@@ -35,10 +35,9 @@ async fn verify(args: &AuditVerifyArgs) -> Result<ExitCode, CliError> {
 type Verified = (AccountId, Result<i64, String>);
 
 async fn verify_store(args: &AuditVerifyArgs) -> Result<Vec<Verified>, CliError> {
-    let data = args.data.as_ref().ok_or_else(|| {
-        CliError::Other("name a data folder with --data-dir, or an export with --file".to_owned())
-    })?;
-    let store = open_existing(data).await?;
+    let data_dir = args.data_dir.clone().unwrap_or_default();
+    let data = DataDirArgs { data_dir, keyring: args.keyring.clone() };
+    let store = open_existing(&data).await?;
     let auditors = store.system_principals(SystemTask::Auditor).await?;
     let auditors = auditors
         .into_iter()
