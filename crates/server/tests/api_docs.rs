@@ -1,5 +1,4 @@
 //! `docs/api.md` says what is tested: each line of its snippets stands in the script that it names.
-#![expect(clippy::unwrap_used, reason = "what fails here is a failed test")]
 
 use std::{fs, path::Path};
 
