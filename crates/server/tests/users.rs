@@ -1,4 +1,9 @@
 //! Users and their licences over the API: contract section 10; permissions README, 8 and 9.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what fails here is a failed test"
+)]
 
 use domain::{Plan, authz::License};
 use serde_json::{Value, json};
