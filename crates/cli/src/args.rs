@@ -94,6 +94,7 @@ pub(crate) struct InitArgs {
 Each option may also stand in the environment, as NARROWGATE_ and its name in capitals
 (NARROWGATE_LISTEN), or in a TOML file, by its name with underscores (listen = \"127.0.0.1:8580\").
 An option wins over the environment, the environment over the file.")]
+#[expect(clippy::struct_excessive_bools, reason = "the command line's own switches")]
 pub(crate) struct ServeArgs {
     /// The folder that holds everything
     #[arg(long, value_name = "DIR")]
@@ -144,6 +145,9 @@ pub(crate) struct ServeArgs {
     /// Shut /api/openapi.json; `narrowgate openapi` prints the same
     #[arg(long)]
     pub(crate) no_openapi: bool,
+    /// Send webhooks into private networks too, this machine included
+    #[arg(long)]
+    pub(crate) allow_private_webhooks: bool,
     /// A clock that stands still, for tests
     #[arg(long, hide = true, value_parser = Timestamp::parse)]
     pub(crate) test_clock: Option<Timestamp>,

@@ -11,13 +11,14 @@ use figment::{
     value::{Dict, Map, Value},
 };
 use serde::{Deserialize, Serialize};
-use server::{MailConfig, TlsFiles, TrustedProxies};
+use server::{MailConfig, TlsFiles, TrustedProxies, WebhookTargets};
 
 use crate::{args::ServeArgs, error::CliError};
 
 /// What `serve` runs with.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "the file's own switches")]
 pub(crate) struct Config {
     /// The folder that holds everything.
     pub(crate) data_dir: PathBuf,
@@ -50,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) allow_plain_http: bool,
     /// Whether `/api/openapi.json` is shut.
     pub(crate) no_openapi: bool,
+    /// Whether webhooks may lead into private networks.
+    pub(crate) allow_private_webhooks: bool,
 }
 
 /// The keys whose values are texts, also where they look like a number: a folder may be `2026`.
@@ -67,7 +70,8 @@ const TEXTS: [&str; 11] = [
     "log",
 ];
 /// The others.
-const VALUES: [&str; 4] = ["workers", "no_runner", "allow_plain_http", "no_openapi"];
+const VALUES: [&str; 5] =
+    ["workers", "no_runner", "allow_plain_http", "no_openapi", "allow_private_webhooks"];
 
 /// The environment: `NARROWGATE_` and a key in capitals.
 struct Environment;
@@ -122,6 +126,8 @@ struct Given<'a> {
     allow_plain_http: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     no_openapi: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_private_webhooks: Option<bool>,
 }
 
 impl Config {
@@ -146,6 +152,7 @@ impl Config {
             no_runner: args.no_runner.then_some(true),
             allow_plain_http: args.allow_plain_http.then_some(true),
             no_openapi: args.no_openapi.then_some(true),
+            allow_private_webhooks: args.allow_private_webhooks.then_some(true),
         };
         let above = Figment::from(Environment).merge(Serialized::from(given, "default"));
         let file = match &args.config {
@@ -163,7 +170,8 @@ impl Config {
             .merge(Serialized::default("log", "info"))
             .merge(Serialized::default("no_runner", false))
             .merge(Serialized::default("allow_plain_http", false))
-            .merge(Serialized::default("no_openapi", false));
+            .merge(Serialized::default("no_openapi", false))
+            .merge(Serialized::default("allow_private_webhooks", false));
         let below = if file.exists() { below.merge(Toml::file_exact(file)) } else { below };
         let config: Self = below.merge(above).extract().map_err(|error| told(&error))?;
         config.check()
@@ -172,6 +180,11 @@ impl Config {
     fn file_beside_the_data(above: &Figment) -> PathBuf {
         let folder: String = above.extract_inner("data_dir").unwrap_or_default();
         Path::new(&folder).join("narrowgate.toml")
+    }
+
+    /// Where webhooks may lead.
+    pub(crate) fn webhook_targets(&self) -> WebhookTargets {
+        if self.allow_private_webhooks { WebhookTargets::Any } else { WebhookTargets::Public }
     }
 
     fn check(self) -> Result<Self, CliError> {

@@ -16,6 +16,8 @@ pub struct Job {
     pub account: AccountId,
     /// What can be edited.
     pub spec: JobSpec,
+    /// How many of its runs have failed since the last that did not.
+    pub failures: u32,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -308,6 +310,29 @@ impl DbtCommand {
     #[must_use]
     pub fn arguments(&self) -> &[String] {
         &self.arguments
+    }
+
+    /// Whether `dbt retry` can take it up where it failed.
+    #[must_use]
+    pub fn can_be_retried(&self) -> bool {
+        const ALONE: [&str; 9] = [
+            "build",
+            "clone",
+            "compile",
+            "retry",
+            "run",
+            "run-operation",
+            "seed",
+            "snapshot",
+            "test",
+        ];
+        // dbt's own options may stand before its command.
+        let mut words = self.arguments.iter().filter(|word| !word.starts_with('-'));
+        match words.next().map(String::as_str) {
+            Some("docs") => words.next().is_some_and(|word| word == "generate"),
+            Some(word) => ALONE.contains(&word),
+            None => false,
+        }
     }
 }
 

@@ -57,11 +57,13 @@ pub mod repository;
 pub mod run;
 pub mod seats;
 pub mod secret;
+pub mod semantic_layer;
 pub mod service_token;
 mod time;
 pub mod usage;
 pub mod user;
 pub mod warehouse_credential;
+pub mod webhook;
 
 pub use id::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, GrantId, GroupId, InvalidId, InviteId,

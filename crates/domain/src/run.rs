@@ -32,6 +32,16 @@ pub struct Run {
     pub git_sha: Option<String>,
     /// The branch that was checked out.
     pub git_branch: Option<String>,
+    /// Whether it has generated docs (`catalog.json`).
+    pub has_docs: bool,
+    /// Whether it has looked at the freshness of sources (`sources.json`).
+    pub has_sources: bool,
+    /// The run whose artifacts it defers to; none in this build.
+    pub deferring: Option<RunId>,
+    /// Where a failed run can be retried from, or why it cannot; `None` before a failure.
+    pub retry_point: Option<RetryPoint>,
+    /// Who asked it to stop.
+    pub cancelled_by: Option<PrincipalId>,
     /// When it was queued.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -71,6 +81,107 @@ pub struct Trigger {
     pub gitlab_merge_request: Option<i64>,
     /// `non_native_pull_request_id`
     pub non_native_pull_request: Option<i64>,
+    /// The failed run that it takes up, and where.
+    #[serde(default)]
+    pub retry: Option<Retry>,
+}
+
+/// What a run takes up of one that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// The failed run.
+    pub run: RunId,
+    /// The index of its step that failed: what it left is what dbt goes on from.
+    pub step: u32,
+    /// Its steps after that one.
+    pub later: Vec<DbtCommand>,
+}
+
+/// Where a failed run can be retried from.
+pub type RetryPoint = Result<u32, NoRetry>;
+
+impl Run {
+    /// The index of the step that it can be retried from.
+    ///
+    /// # Errors
+    /// [`NoRetry`] says why it cannot.
+    pub const fn retry_step(&self) -> RetryPoint {
+        match (self.state, self.retry_point) {
+            (RunState::Finished { outcome: Outcome::Error, .. }, Some(point)) => point,
+            (RunState::Finished { outcome: Outcome::Error, .. }, None) => {
+                Err(NoRetry::RetryNoRunResults)
+            }
+            _ => Err(NoRetry::RetryNotFailedRun),
+        }
+    }
+}
+
+/// Why a run cannot be retried; the wire's `RETRY_…` words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum NoRetry {
+    /// What failed is a command that dbt cannot take up again.
+    RetryUnsupportedCmd,
+    /// Its dbt is older than `dbt retry`.
+    RetryUnsupportedVersion,
+    /// The job has a newer run.
+    RetryNotLatestRun,
+    /// It has not failed.
+    RetryNotFailedRun,
+    /// The step that failed left no results to go on from.
+    RetryNoRunResults,
+}
+
+impl NoRetry {
+    /// The word of the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::RetryUnsupportedCmd => "RETRY_UNSUPPORTED_CMD",
+            Self::RetryUnsupportedVersion => "RETRY_UNSUPPORTED_VERSION",
+            Self::RetryNotLatestRun => "RETRY_NOT_LATEST_RUN",
+            Self::RetryNotFailedRun => "RETRY_NOT_FAILED_RUN",
+            Self::RetryNoRunResults => "RETRY_NO_RUN_RESULTS",
+        }
+    }
+
+    /// The reason that a word stands for.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [
+            Self::RetryUnsupportedCmd,
+            Self::RetryUnsupportedVersion,
+            Self::RetryNotLatestRun,
+            Self::RetryNotFailedRun,
+            Self::RetryNoRunResults,
+        ]
+        .into_iter()
+        .find(|reason| reason.word() == word)
+    }
+}
+
+impl std::fmt::Display for NoRetry {
+    /// For a person.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::RetryUnsupportedCmd => "dbt cannot take up the command that failed",
+            Self::RetryUnsupportedVersion => "its dbt is older than 1.6",
+            Self::RetryNotLatestRun => "the job has a newer run",
+            Self::RetryNotFailedRun => "the run has not failed",
+            Self::RetryNoRunResults => "the step that failed left no results to go on from",
+        })
+    }
+}
+
+/// Whether dbt of this version knows `dbt retry` (since 1.6). What is no number is the newest.
+#[must_use]
+pub fn knows_retry(dbt_version: &str) -> bool {
+    let mut numbers = dbt_version.split('.').map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(0)), _) => false,
+        (Some(Ok(1)), Some(Ok(minor))) => minor >= 6,
+        _ => true,
+    }
 }
 
 impl Trigger {
@@ -93,6 +204,7 @@ impl Trigger {
             github_pull_request: None,
             gitlab_merge_request: None,
             non_native_pull_request: None,
+            retry: None,
         }
     }
 
@@ -315,6 +427,15 @@ pub enum StepState {
     },
     /// 40: a step before it failed, or the run was cancelled.
     Skipped,
+}
+
+impl RunStep {
+    /// What stands between the back-ticks of a name such as ``Invoke dbt with `dbt build` ``.
+    #[must_use]
+    pub fn command(&self) -> Option<&str> {
+        let (command, _) = self.name.split_once('`')?.1.rsplit_once('`')?;
+        Some(command)
+    }
 }
 
 impl StepState {

@@ -7,11 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::log::StepLog;
-use domain::RunId;
+use domain::{
+    RunId,
+    authz::{Permit, Read, Runs},
+};
 use store::{Store, StoreError};
 
-use crate::worker::Permits;
+use crate::{interrupt::Halt, log::StepLog, worker::Permits};
 
 /// The largest JSON file that is kept.
 const JSON_FILE: u64 = 256 * 1024 * 1024;
@@ -89,6 +91,28 @@ impl Target {
         }
         Ok(())
     }
+}
+
+/// Puts the results of a step of an earlier run, and the manifest that they speak of, into a target
+/// folder: what `dbt retry` goes on from.
+pub(crate) async fn put_back(
+    store: &Store,
+    permit: &Permit<Read, Runs>,
+    (run, step): (RunId, u32),
+    target: &Path,
+) -> Result<(), Halt> {
+    tokio::fs::create_dir_all(target).await.map_err(Halt::failed)?;
+    for path in ["run_results.json", "manifest.json"] {
+        let bytes =
+            store.artifact(permit, run, path, Some(step)).await.map_err(|error| match error {
+                StoreError::NotFound => Halt::Failed(format!(
+                    "{path} of step {step} of run {run} is not there any more"
+                )),
+                error => error.into(),
+            })?;
+        tokio::fs::write(target.join(path), bytes).await.map_err(Halt::failed)?;
+    }
+    Ok(())
 }
 
 fn visit(folder: &Path, inside: &str, files: &mut BTreeMap<String, Stamp>) {

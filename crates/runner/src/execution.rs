@@ -13,7 +13,7 @@ use store::{ClaimedRun, DataDir, Store, StoreError};
 use tokio::time::sleep;
 
 use crate::{
-    artifacts::Target,
+    artifacts::{self, Target},
     checkout::{Checkout, checkout},
     databases::Turn,
     dbt,
@@ -178,6 +178,7 @@ impl Execution {
         match work {
             Work::Clone => self.clone_repository(log, interrupts).await,
             Work::Profile => self.create_profile(log, interrupts).await,
+            Work::Retry { run, step } => self.retry((*run, *step), index, log, interrupts).await,
             Work::Dbt { arguments, .. } => self.invoke(arguments, index, log, interrupts).await,
         }
     }
@@ -237,6 +238,24 @@ impl Execution {
             turn = turnstile.lock_owned() => Ok(turn),
             interrupt = interrupts.raised() => Err(interrupt.into()),
         }
+    }
+
+    /// Puts what a step of an earlier run left where dbt looks for it, and has it go on from there.
+    async fn retry(
+        &self,
+        (run, step): (RunId, u32),
+        index: u32,
+        log: &mut StepLog,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), Halt> {
+        let Some(checkout) = &self.checkout else {
+            return Err(Halt::failed("the run was not set up"));
+        };
+        let target = checkout.project.join("target");
+        let permit = &self.permits.read;
+        artifacts::put_back(self.store(), permit, (run, step), &target).await?;
+        log.say(format_args!("going on from what step {step} of run {run} left"));
+        self.invoke(&["retry".to_owned()], index, log, interrupts).await
     }
 
     /// Runs dbt, and keeps what it wrote, also if it failed or was interrupted.

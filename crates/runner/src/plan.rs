@@ -1,6 +1,6 @@
 //! What a run will do, step by step, before it does anything.
 
-use domain::{connection::Connection, job::JobSpec, run::Trigger};
+use domain::{RunId, connection::Connection, job::JobSpec, run::Trigger};
 
 /// One step to come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(crate) enum Work {
     Clone,
     /// Writes `profiles.yml`.
     Profile,
+    /// Runs `dbt retry` on what a step of an earlier run left.
+    Retry { run: RunId, step: u32 },
     /// Runs dbt with these arguments.
     Dbt {
         arguments: Vec<String>,
@@ -26,7 +28,8 @@ pub(crate) enum Work {
     },
 }
 
-/// The steps of a run: three that set it up, then what the job says and the trigger overrides.
+/// The steps of a run: three that set it up, then what the job says and the trigger overrides; or,
+/// of a retry, the step that failed and those after it.
 pub(crate) fn plan(
     job: &JobSpec,
     trigger: &Trigger,
@@ -41,6 +44,16 @@ pub(crate) fn plan(
         },
         dbt("dbt deps", &["deps"], false),
     ];
+    if let Some(retry) = &trigger.retry {
+        let (name, work) = (
+            "Invoke dbt with `dbt retry`".to_owned(),
+            Work::Retry { run: retry.run, step: retry.step },
+        );
+        steps.push(PlannedStep { name, work });
+        let later = retry.later.iter();
+        steps.extend(later.map(|command| dbt(command.as_str(), command.arguments(), false)));
+        return steps;
+    }
     if job.run_generate_sources {
         // As in dbt Cloud: stale sources are told, and do not end the run.
         steps.push(dbt("dbt source freshness", &["source", "freshness"], true));
@@ -73,6 +86,7 @@ mod tests {
         authz::PrincipalId,
         connection::{ConnectionSpec, DuckDbPath, Platform},
         job::DbtCommand,
+        run::Retry,
     };
     use insta::assert_snapshot;
 
@@ -127,6 +141,23 @@ mod tests {
         Invoke dbt with `dbt build`
         Invoke dbt with `dbt docs generate`
         ");
+    }
+
+    #[test]
+    fn a_retry_begins_with_the_step_that_failed() {
+        let job = JobSpec { run_generate_sources: true, generate_docs: true, ..job() };
+        let later = vec![DbtCommand::parse("dbt test -s a").unwrap()];
+        let run = RunId::new(7).unwrap();
+        let retry = Some(Retry { run, step: 5, later });
+        let steps = plan(&job, &Trigger { retry, ..trigger() }, None);
+        assert_snapshot!(names(&steps), @r"
+        Clone git repository
+        Create profile from connection (none)
+        Invoke dbt with `dbt deps`
+        Invoke dbt with `dbt retry`
+        Invoke dbt with `dbt test -s a`
+        ");
+        assert_eq!(steps[3].work, Work::Retry { run, step: 5 });
     }
 
     #[test]

@@ -246,11 +246,16 @@ mod tests {
             message: String::new(),
             git_sha: None,
             git_branch: None,
+            has_docs: false,
+            has_sources: false,
+            deferring: None,
+            retry_point: None,
+            cancelled_by: None,
             created_at,
             updated_at,
         };
         let spec = JobSpec::named(project, environment, name("nightly"));
-        let job = Job { id: job, account, spec, created_at, updated_at };
+        let job = Job { id: job, account, spec, failures: 0, created_at, updated_at };
         let spec = EnvironmentSpec::named(name("Production"));
         let environment =
             Environment { id: environment, account, project, spec, created_at, updated_at };

@@ -7,7 +7,7 @@ use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use store::Store;
 use tokio::sync::Notify;
 
-use crate::{TrustedProxies, mail::Mailer, serve::Limits};
+use crate::{TrustedProxies, mail::Mailer, serve::Limits, webhooks::WebhookTargets};
 
 /// The state of the router.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub(crate) struct App {
     pub(crate) exports: Arc<Notify>,
     /// What sends invitations; none shows their links to the inviter.
     pub(crate) mailer: Option<Mailer>,
+    /// Where webhooks may lead.
+    pub(crate) webhook_targets: WebhookTargets,
 }
 
 /// A new secret from the operating system's generator.

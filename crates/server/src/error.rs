@@ -96,9 +96,9 @@ impl ApiError {
             ) => StatusCode::FORBIDDEN,
             Self::BadPresentation { .. }
             | Self::Invalid(_)
-            | Self::Store(StoreError::Invalid { .. } | StoreError::NotOffered(_)) => {
-                StatusCode::BAD_REQUEST
-            }
+            | Self::Store(
+                StoreError::Invalid { .. } | StoreError::NotOffered(_) | StoreError::NoRetry(_),
+            ) => StatusCode::BAD_REQUEST,
             Self::NotFound | Self::NoSuchPath | Self::Store(StoreError::NotFound) => {
                 StatusCode::NOT_FOUND
             }
@@ -153,6 +153,10 @@ impl ApiError {
             Self::Store(StoreError::Invalid { field, message }) => {
                 json!({ "reasons": { *field: message } })
             }
+            Self::Store(StoreError::NoRetry(why)) => json!({
+                "reasons": { "run_id": format!("cannot be retried: {why}") },
+                "retry_not_supported_reason": why.word(),
+            }),
             Self::Store(StoreError::NotOffered(not_offered)) => {
                 json!({ "reasons": { "permission_set": not_offered.to_string() } })
             }

@@ -13,6 +13,7 @@ use domain::{
     authz::{AccessMarker, Caller, KindMarker, Origin, Permit, authorize},
     kept::{Id, Noun},
     secret::TokenSecret,
+    webhook::{EventKey, ReceiptKey, WebhookKey},
 };
 use serde::de::DeserializeOwned;
 use wire::ListParams;
@@ -161,6 +162,9 @@ path_ids! {
     ServiceTokenId = "service_token_id",
     StepId = "step_id",
     UserId = "user_id",
+    WebhookKey = "subscription_id",
+    EventKey = "event_id",
+    ReceiptKey = "receipt_id",
 }
 
 /// A repository, as paths of managed ones call it.

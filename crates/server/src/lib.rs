@@ -25,6 +25,7 @@ mod routes;
 mod serve;
 mod tls;
 mod unread;
+mod webhooks;
 
 pub use client_address::TrustedProxies;
 pub use mail::{MailConfig, MailError, Mailer};
@@ -33,3 +34,4 @@ pub use operations::{Operation, documented_operations};
 pub use routes::{ServedRoute, public_routes, served_routes};
 pub use serve::{Limits, Server, ServerConfig, ServerError};
 pub use tls::{TlsError, TlsFiles};
+pub use webhooks::WebhookTargets;

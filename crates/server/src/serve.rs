@@ -17,6 +17,7 @@ use crate::{
     mail::{MailConfig, MailError, Mailer},
     routes::router,
     tls::{Tls, TlsError, TlsFiles, hsts},
+    webhooks::WebhookTargets,
 };
 
 /// How often last-used times are written down.
@@ -46,6 +47,8 @@ pub struct ServerConfig {
     pub limits: Limits,
     /// Whose `X-Forwarded-For` counts; nobody's unless given.
     pub trusted_proxies: TrustedProxies,
+    /// Where webhooks may lead.
+    pub webhook_targets: WebhookTargets,
 }
 
 impl ServerConfig {
@@ -61,6 +64,7 @@ impl ServerConfig {
             no_openapi: false,
             limits,
             trusted_proxies,
+            webhook_targets: WebhookTargets::Public,
         }
     }
 }
@@ -116,6 +120,7 @@ pub struct Server {
     no_openapi: bool,
     limits: Limits,
     trusted_proxies: TrustedProxies,
+    webhook_targets: WebhookTargets,
 }
 
 impl Server {
@@ -137,7 +142,7 @@ impl Server {
         let own_url = origin(tls.is_some(), address);
         let public_url = config.public_url.unwrap_or(own_url);
         let (no_openapi, limits) = (config.no_openapi, config.limits);
-        let trusted_proxies = config.trusted_proxies;
+        let (trusted_proxies, webhook_targets) = (config.trusted_proxies, config.webhook_targets);
         Ok(Self {
             listener,
             address,
@@ -148,6 +153,7 @@ impl Server {
             no_openapi,
             limits,
             trusted_proxies,
+            webhook_targets,
         })
     }
 
@@ -185,6 +191,7 @@ impl Server {
             trusted_proxies: self.trusted_proxies.into(),
             exports: Arc::default(),
             mailer: self.mailer,
+            webhook_targets: self.webhook_targets,
         };
         let exports = exports::write(app.store.clone(), Arc::clone(&app.exports));
         let mut router = router(app);

@@ -188,6 +188,7 @@ async fn a_list_is_filtered_ordered_and_cut() {
     let house = House::new().await;
     let (nightly, hourly) = (house.job("Nightly").await, house.job("Hourly").await);
     let first = succeeded(&house, nightly).await;
+    put(&house, RunId::new(first).unwrap(), 4, "catalog.json", "{}").await;
     let between = house.app.clock.now();
     house.wait(60);
     house.run(hourly).await;
@@ -225,6 +226,12 @@ async fn a_list_is_filtered_ordered_and_cut() {
         (format!("finished_at__range=[\"{from}\",\"{early}\"]&order_by=finished_at"), vec![first]),
         (format!("created_at__range=[\"{early}\",\"{until}\"]"), vec![second, third]),
         ("state=all".to_owned(), vec![first, second, third]),
+        ("dbt_version=latest".to_owned(), vec![first, second, third]),
+        ("dbt_version__in=[\"1.5.0\",\"1.6.0\"]".to_owned(), vec![]),
+        ("has_docs_generated=true".to_owned(), vec![first]),
+        ("has_docs_generated=false".to_owned(), vec![second, third]),
+        ("has_sources_generated=true".to_owned(), vec![]),
+        (format!("deferring_run_id={first}"), vec![]),
     ] {
         assert_eq!(list(&query).await, expected, "{query}");
     }
@@ -236,6 +243,7 @@ async fn a_list_is_filtered_ordered_and_cut() {
         "created_at__range=[\"then\",\"now\"]",
         "order_by=logs",
         "id__gt=x",
+        "has_docs_generated=maybe",
     ] {
         let answer = house.acme.admin.get(&house.acme.v2(&format!("/runs/?{query}"))).await;
         assert_eq!(answer.status(), 400, "{query}");
@@ -436,18 +444,6 @@ async fn a_run_is_two_statements_and_a_page_of_them_as_many_as_one() {
     println!("{many} statements");
     assert_eq!(many, two);
     assert!(many <= 9, "{many}");
-}
-
-#[tokio::test]
-async fn rerun_and_retry_are_not_built_yet_and_say_so() {
-    let house = House::new().await;
-    let job = house.job("Nightly").await;
-    let run = house.run(job).await;
-    let (rerun, retry) = (format!("/jobs/{job}/rerun/"), format!("/runs/{run}/retry/"));
-    for (method, rest) in [(Method::POST, &rerun), (Method::POST, &retry), (Method::GET, &retry)] {
-        let request = house.acme.admin.request(method, &house.acme.v2(rest));
-        assert_eq!(TestAnswer::of(request).await.status(), 501, "{rest}");
-    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     Store, StoreError,
     entities::account::{Column, Entity, Model},
+    list::{Collection, Field, Kind, State},
     tx::Tx,
 };
 use domain::{
@@ -12,6 +13,7 @@ use domain::{
     account::Account,
     authz::{AccountSettings, Identity, License, Permit, PrincipalId, Read, Write, catalogue},
     event::Event,
+    list::{ListQuery, Paged, StateFilter},
 };
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, sea_query::Expr,
@@ -37,7 +39,33 @@ pub struct AccountChange {
     pub seats: BTreeMap<License, Option<u32>>,
 }
 
+static COLLECTION: Collection<Column> = Collection {
+    id: Column::Id,
+    fields: &[
+        Field { name: "name", column: Column::Name, kind: Kind::Text },
+        Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
+        Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
+    ],
+    // Accounts are not deleted.
+    state: State { active: || Expr::value(true), default: StateFilter::Active },
+};
+
 impl Store {
+    /// The accounts that the permit is for: one.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] (order or filter), [`StoreError::Unavailable`].
+    pub async fn own_accounts(
+        &self,
+        permit: &Permit<Read, Identity>,
+        query: &ListQuery,
+    ) -> Result<Paged<Account>, StoreError> {
+        let rows = Entity::find().filter(Column::Id.eq(permit.account().get()));
+        let page = self.page(rows, &COLLECTION, query).await?;
+        let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
+        Ok(Paged { rows, total: page.total })
+    }
+
     /// The permit's own account.
     ///
     /// # Errors

@@ -13,8 +13,10 @@ use domain::{
 };
 use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, path::Path};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, QueryTrait as _, Select, sea_query::OnConflict,
+    ActiveValue::Set,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _, Select,
+    sea_query::{Expr, OnConflict},
 };
 
 use crate::{
@@ -24,7 +26,9 @@ use crate::{
         run,
     },
     rows::{only, within},
-    runs, usage,
+    runs,
+    tx::Tx,
+    usage,
 };
 
 /// An artifact of a run's step.
@@ -75,6 +79,7 @@ impl Store {
         if let Some(run_results) = run_results {
             usage::note(&tx, &of, step, &run_results).await?;
         }
+        note_generated(&tx, run, path).await?;
         tx.commit_unrecorded().await
     }
 
@@ -161,6 +166,22 @@ impl Store {
         let found = self.artifact_store().get(&place).await.map_err(unavailable)?;
         found.bytes().await.map_err(unavailable)
     }
+}
+
+/// A catalogue says that docs were generated, `sources.json` that freshness was looked at.
+async fn note_generated(tx: &Tx, run: RunId, path: &str) -> Result<(), StoreError> {
+    let column = match path {
+        "catalog.json" => run::Column::HasDocs,
+        "sources.json" => run::Column::HasSources,
+        _ => return Ok(()),
+    };
+    run::Entity::update_many()
+        .col_expr(column, Expr::value(true))
+        .filter(run::Column::Id.eq(run.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
 }
 
 /// The runs that a permit reaches.

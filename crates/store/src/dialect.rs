@@ -78,6 +78,19 @@ pub(crate) fn month(column: impl IntoColumnRef) -> SimpleExpr {
 /// Folds the log into the database file.
 pub(crate) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
+/// Has `run_counts` say how many runs each project has, now and from now on.
+pub(crate) const COUNT_RUNS: [&str; 3] = [
+    "INSERT INTO run_counts (account_id, project_id, runs) \
+     SELECT account_id, project_id, COUNT(*) FROM runs GROUP BY account_id, project_id",
+    "CREATE TRIGGER run_counts_up AFTER INSERT ON runs BEGIN \
+     INSERT INTO run_counts (account_id, project_id, runs) \
+     VALUES (NEW.account_id, NEW.project_id, 1) \
+     ON CONFLICT (account_id, project_id) DO UPDATE SET runs = runs + 1; END",
+    "CREATE TRIGGER run_counts_down AFTER DELETE ON runs BEGIN \
+     UPDATE run_counts SET runs = runs - 1 \
+     WHERE account_id = OLD.account_id AND project_id = OLD.project_id; END",
+];
+
 /// Moves last-used times of a table forward, many rows at once.
 pub(crate) fn touch(table: &'static str, used: &[(i64, i64)]) -> Statement {
     let sql = format!(

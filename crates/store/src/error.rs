@@ -3,6 +3,7 @@
 use domain::{
     AccountId, UserId,
     authz::{Denied, Exceeds, NotOffered},
+    run::NoRetry,
 };
 use sea_orm::DbErr;
 
@@ -46,6 +47,9 @@ pub enum StoreError {
     /// The account's plan does not offer the permission set.
     #[error(transparent)]
     NotOffered(#[from] NotOffered),
+    /// The run cannot be taken up again.
+    #[error("the run cannot be retried: {0}")]
+    NoRetry(NoRetry),
     /// The state of things does not allow it: such as a run that has ended.
     #[error("{0}")]
     Conflict(String),

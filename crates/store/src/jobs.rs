@@ -35,6 +35,9 @@ static COLLECTION: Collection<Column> = Collection {
         Field { name: "name", column: Column::Name, kind: Kind::Text },
         Field { name: "dbt_version", column: Column::DbtVersion, kind: Kind::Text },
         Field { name: "triggers_schedule", column: Column::OnSchedule, kind: Kind::Bool },
+        // Nothing in this build makes a job of its own, or knows whether one is ready for Fusion.
+        Field { name: "is_system", column: Column::Id, kind: Kind::Never },
+        Field { name: "is_fusion_ready", column: Column::Id, kind: Kind::Never },
         Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
         Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
     ],
@@ -90,6 +93,7 @@ impl Store {
             environment_id: Set(spec.environment.get()),
             dbt_version: Set(spec.dbt_version.clone()),
             on_schedule: Set(spec.triggers.schedule),
+            failures: Set(0),
             spec: Set(to_text(&spec)?),
             state: Set(ACTIVE),
             created_at: Set(now),
@@ -168,6 +172,7 @@ impl Model {
             id: JobId::new(self.id).map_err(StoreError::corrupt)?,
             account: AccountId::new(self.account_id).map_err(StoreError::corrupt)?,
             spec: from_text(&self.spec)?,
+            failures: u32::try_from(self.failures).map_err(StoreError::corrupt)?,
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,
         })

@@ -10,6 +10,8 @@ use domain::{
     list::{ListQuery, Paged, StateFilter},
     notification::Notification,
     profile::Profile,
+    semantic_layer::{SemanticLayerConfiguration, SemanticLayerMapping},
+    webhook::Webhook,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, JoinType,
@@ -206,6 +208,9 @@ pub(crate) async fn let_go(tx: &mut Tx, gone: Reference) -> Result<(), StoreErro
     // Every noun that names something stands here.
     let_go_in::<Notification>(tx, gone).await?;
     let_go_in::<EnvironmentVariable>(tx, gone).await?;
+    let_go_in::<Webhook>(tx, gone).await?;
+    let_go_in::<SemanticLayerMapping>(tx, gone).await?;
+    let_go_in::<SemanticLayerConfiguration>(tx, gone).await?;
     let_go_in::<Profile>(tx, gone).await?;
     match gone {
         Reference::Kept(word, id) => profiles::check_unused(tx, word, id).await,

@@ -73,6 +73,7 @@ mod uid;
 mod usage;
 mod users;
 mod warehouse_credentials;
+mod webhooks;
 
 pub use accounts::AccountChange;
 pub use artifacts::Artifact;

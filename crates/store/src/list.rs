@@ -3,6 +3,8 @@
 //! A collection says what its fields are called on the wire, in which column each stands, and
 //! which rows count as active; the rest is here.
 
+use std::future::Ready;
+
 use domain::{
     Timestamp,
     authz::Scope,
@@ -11,7 +13,7 @@ use domain::{
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, Order, PaginatorTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _, Select, Value,
-    sea_query::{ExprTrait as _, SimpleExpr},
+    sea_query::{Expr, ExprTrait as _, SimpleExpr},
 };
 
 use crate::{Store, StoreError, dialect};
@@ -47,6 +49,8 @@ pub(crate) enum Kind {
     Time,
     /// `true` or `false`, `1` or `0`.
     Bool,
+    /// `false` for every row, wherever its column points to.
+    Never,
     /// Stands in the column's JSON under the field's name, and reads like this.
     InSpec(&'static Kind),
     /// A text that stands in no column of the collection's own table, such as a user's address.
@@ -83,6 +87,22 @@ impl Store {
         E: EntityTrait,
         E::Model: Sync,
     {
+        let unknown = None::<Ready<Result<u64, StoreError>>>;
+        self.page_of(rows, collection, query, unknown).await
+    }
+
+    /// The same, where how many there are need not be counted.
+    pub(crate) async fn page_of<E>(
+        &self,
+        rows: Select<E>,
+        collection: &Collection<'_, E::Column>,
+        query: &ListQuery,
+        known: Option<impl Future<Output = Result<u64, StoreError>> + Send>,
+    ) -> Result<Paged<E::Model>, StoreError>
+    where
+        E: EntityTrait,
+        E::Model: Sync,
+    {
         let all = rows.filter(collection.condition(query)?);
         let rows = collection
             .ordered(all.clone(), query)?
@@ -93,10 +113,10 @@ impl Store {
             .map_err(StoreError::db)?;
         let (read, passed) = (rows.len() as u64, u64::from(query.offset));
         let is_last = read < u64::from(query.limit) && (read > 0 || passed == 0);
-        let total = if is_last {
-            passed + read
-        } else {
-            all.count(self.reader()).await.map_err(StoreError::db)?
+        let total = match (is_last, known) {
+            (true, _) => passed + read,
+            (false, Some(known)) => known.await?,
+            (false, None) => all.count(self.reader()).await.map_err(StoreError::db)?,
         };
         Ok(Paged { rows, total })
     }
@@ -127,7 +147,7 @@ impl<C: ColumnTrait> Collection<'_, C> {
         Ok(rows.order_by(field.expr(), direction.clone()).order_by(self.id, direction))
     }
 
-    fn field(&self, name: &str) -> Option<Field<C>> {
+    pub(crate) fn field(&self, name: &str) -> Option<Field<C>> {
         match name {
             "id" | "pk" => Some(Field { name: "id", column: self.id, kind: Kind::Int }),
             _ => {
@@ -159,6 +179,7 @@ impl<C: ColumnTrait> Field<C> {
         match self.kind {
             Kind::InSpec(_) => dialect::in_json(self.column, self.name),
             Kind::Elsewhere(expr) => expr(),
+            Kind::Never => Expr::value(false),
             Kind::Int | Kind::Text | Kind::Time | Kind::Bool => self.column.into_expr(),
         }
     }
@@ -167,7 +188,7 @@ impl<C: ColumnTrait> Field<C> {
         match self.kind {
             Kind::InSpec(kind) => *kind,
             Kind::Elsewhere(_) => Kind::Text,
-            Kind::Int | Kind::Text | Kind::Time | Kind::Bool => self.kind,
+            Kind::Int | Kind::Text | Kind::Time | Kind::Bool | Kind::Never => self.kind,
         }
     }
 
@@ -190,7 +211,7 @@ impl<C: ColumnTrait> Field<C> {
                 Ok(dialect::contains(self.expr(), text))
             }
             Test::Contains(_) => Err(self.invalid("is not a text, and contains none".to_owned())),
-            Test::Above(_) if matches!(self.reads(), Kind::Bool) => {
+            Test::Above(_) if matches!(self.reads(), Kind::Bool | Kind::Never) => {
                 Err(self.invalid("is yes or no, and has no order".to_owned()))
             }
             Test::Above(value) => Ok(self.expr().gt(self.value(value)?)),
@@ -211,7 +232,7 @@ impl<C: ColumnTrait> Field<C> {
                 Ok(time) => Ok(time.micros().into()),
                 Err(_) => Err(must_be("a time such as `2026-11-23T17:03:00+00:00`")),
             },
-            Kind::Bool => match text {
+            Kind::Bool | Kind::Never => match text {
                 "true" | "True" | "1" => Ok(true.into()),
                 "false" | "False" | "0" => Ok(false.into()),
                 _ => Err(must_be("`true` or `false`")),

@@ -9,6 +9,7 @@ use crate::{
         service_token_permission as permission,
     },
     grant_rows::{GrantKey, check_no_row_twice, check_projects, keys},
+    kept,
     list::{Collection, Field, Kind, State},
     tx::Tx,
     uid::new_uid,
@@ -17,6 +18,7 @@ use domain::{
     AccountId, Name, ProjectId, ServiceTokenId, Timestamp,
     authz::{Grant, Permit, PrincipalId, Read, ServiceTokens, SystemTask, Write, contained},
     event::Event,
+    kept::Reference,
     list::{ListQuery, Paged, StateFilter},
     secret::TokenSecret,
     service_token::ServiceToken,
@@ -63,6 +65,21 @@ static COLLECTION: Collection<Column> = Collection {
     state: State { active: || Column::State.ne(REVOKED), default: StateFilter::Active },
 };
 
+static ROWS: Collection<permission::Column> = Collection {
+    id: permission::Column::Id,
+    fields: &[
+        Field {
+            name: "permission_set",
+            column: permission::Column::PermissionSet,
+            kind: Kind::Text,
+        },
+        Field { name: "project_id", column: permission::Column::ProjectId, kind: Kind::Int },
+        Field { name: "created_at", column: permission::Column::CreatedAt, kind: Kind::Time },
+    ],
+    // A row that is taken away is gone.
+    state: State { active: || Expr::value(true), default: StateFilter::Active },
+};
+
 impl Store {
     /// Service tokens of the permit's account. Revoked ones come with `state` deleted or all.
     ///
@@ -102,6 +119,24 @@ impl Store {
         id: ServiceTokenId,
     ) -> Result<ServiceToken, StoreError> {
         find(self.reader(), permit.account(), id).await
+    }
+
+    /// A token, and which of its permission rows the query asks for, in its order.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Invalid`] (order or filter),
+    /// [`StoreError::Unavailable`].
+    pub async fn service_token_rows(
+        &self,
+        permit: &Permit<Read, ServiceTokens>,
+        id: ServiceTokenId,
+        query: &ListQuery,
+    ) -> Result<(ServiceToken, Paged<i64>), StoreError> {
+        let token = self.service_token(permit, id).await?;
+        let rows = permission::Entity::find()
+            .filter(permission::Column::ServiceTokenId.eq(token.id.get()));
+        let page = self.page(rows, &ROWS, query).await?;
+        Ok((token, page.map(|row| row.id)))
     }
 
     /// Makes one. Its grants must be offered by the plan, name projects of the account, and be within what the maker holds.
@@ -185,6 +220,7 @@ impl Store {
             .exec(tx.db())
             .await
             .map_err(StoreError::db)?;
+        kept::let_go(&mut tx, Reference::ServiceToken(id)).await?;
         record(&mut tx, "service_token.revoked", Some(&before), &after).await?;
         tx.event(Event::ServiceTokenRevoked { id }).await?;
         tx.commit().await?;

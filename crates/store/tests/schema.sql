@@ -58,7 +58,6 @@ CREATE TABLE "connections" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "state" integer NOT NULL,
   "created_at" integer NOT NULL,
   "updated_at" integer NOT NULL,
-  "secret" blob NULL,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
 CREATE INDEX "connections_account_id_state_id" ON "connections" ("account_id",
   "state",
@@ -105,31 +104,8 @@ CREATE TABLE "groups" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "name" text NOT NULL,
   "created_at" integer NOT NULL,
-  "assign_by_default" boolean NOT NULL DEFAULT FALSE,
-  "sso_mapping_groups" text NOT NULL DEFAULT '[]',
-  "state" integer NOT NULL DEFAULT 1,
-  "updated_at" integer NOT NULL DEFAULT 0,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
 CREATE INDEX "groups_account" ON "groups" ("account_id");
-CREATE TABLE "invites" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
-  "account_id" integer NOT NULL,
-  "email" text NOT NULL,
-  "license" text NOT NULL,
-  "group_ids" text NOT NULL,
-  "invited_by" text NOT NULL,
-  "digest_key_id" integer NOT NULL,
-  "digest" blob NOT NULL,
-  "expires_at" integer NOT NULL,
-  "redeemed_at" integer NULL,
-  "redeemed_by" integer NULL,
-  "withdrawn_at" integer NULL,
-  "withdrawn_why" text NULL,
-  "created_at" integer NOT NULL,
-  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
-CREATE INDEX "invites_account_id_email" ON "invites" ("account_id",
-  "email");
-CREATE UNIQUE INDEX "invites_digest_digest_key_id" ON "invites" ("digest",
-  "digest_key_id");
 CREATE TABLE "job_schedules" ( "job_id" integer NOT NULL PRIMARY KEY,
   "planned_for" integer NOT NULL,
   "due_at" integer NULL,
@@ -145,6 +121,7 @@ CREATE TABLE "jobs" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "state" integer NOT NULL,
   "created_at" integer NOT NULL,
   "updated_at" integer NOT NULL,
+  "failures" integer NOT NULL DEFAULT 0,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
   FOREIGN KEY ("project_id") REFERENCES "projects" ("id") );
 CREATE INDEX "jobs_account_id_project_id_state_id" ON "jobs" ("account_id",
@@ -183,17 +160,10 @@ CREATE TABLE "memberships" ( "account_id" integer NOT NULL,
   "user_id" integer NOT NULL,
   "license" text NOT NULL,
   "revision" integer NOT NULL,
-  "created_at" integer NOT NULL,
-  "license_id" integer NOT NULL DEFAULT 0,
-  "state" integer NOT NULL DEFAULT 1,
-  "first_name" text NOT NULL DEFAULT '',
-  "last_name" text NOT NULL DEFAULT '',
-  "updated_at" integer NOT NULL DEFAULT 0, PRIMARY KEY ("account_id",
+  "created_at" integer NOT NULL, PRIMARY KEY ("account_id",
   "user_id"),
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
   FOREIGN KEY ("user_id") REFERENCES "users" ("id") );
-CREATE UNIQUE INDEX "memberships_license_id" ON "memberships" ("license_id");
-CREATE INDEX "memberships_user_id" ON "memberships" ("user_id");
 CREATE TABLE "personal_tokens" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "uid" text NOT NULL UNIQUE,
   "account_id" integer NOT NULL,
@@ -234,14 +204,18 @@ CREATE TABLE "repositories" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "state" integer NOT NULL,
   "created_at" integer NOT NULL,
   "updated_at" integer NOT NULL,
-  "public_key" text NULL,
-  "secret" blob NULL,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
   FOREIGN KEY ("project_id") REFERENCES "projects" ("id") );
 CREATE INDEX "repositories_account_id_project_id_state_id" ON "repositories" ("account_id",
   "project_id",
   "state",
   "id");
+CREATE TABLE "run_counts" ( "account_id" integer NOT NULL,
+  "project_id" integer NOT NULL,
+  "runs" integer NOT NULL, PRIMARY KEY ("account_id",
+  "project_id"),
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
+  FOREIGN KEY ("project_id") REFERENCES "projects" ("id") );
 CREATE TABLE "run_steps" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "project_id" integer NOT NULL,
@@ -266,6 +240,8 @@ CREATE TABLE "run_usage" ( "run_id" integer NOT NULL,
   FOREIGN KEY ("project_id") REFERENCES "projects" ("id") );
 CREATE INDEX "run_usage_account_id_project_id" ON "run_usage" ("account_id",
   "project_id");
+CREATE TRIGGER run_counts_down AFTER DELETE ON runs BEGIN UPDATE run_counts SET runs = runs - 1 WHERE account_id = OLD.account_id AND project_id = OLD.project_id; END;
+CREATE TRIGGER run_counts_up AFTER INSERT ON runs BEGIN INSERT INTO run_counts (account_id, project_id, runs) VALUES (NEW.account_id, NEW.project_id, 1) ON CONFLICT (account_id, project_id) DO UPDATE SET runs = runs + 1; END;
 CREATE TABLE "runs" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "project_id" integer NOT NULL,
@@ -284,12 +260,25 @@ CREATE TABLE "runs" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "dequeued_at" integer NULL,
   "started_at" integer NULL,
   "finished_at" integer NULL,
+  "has_docs" boolean NOT NULL DEFAULT FALSE,
+  "has_sources" boolean NOT NULL DEFAULT FALSE,
+  "deferring_run_id" integer NULL,
+  "retrying_run_id" integer NULL,
+  "retry_step" integer NULL,
+  "no_retry" text NULL,
+  "cancelled_by" text NULL,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
   FOREIGN KEY ("project_id") REFERENCES "projects" ("id"),
   FOREIGN KEY ("environment_id") REFERENCES "environments" ("id"),
   FOREIGN KEY ("job_id") REFERENCES "jobs" ("id") );
+CREATE INDEX "runs_account_id_created_at_id" ON "runs" ("account_id",
+  "created_at",
+  "id");
 CREATE INDEX "runs_account_id_finished_at" ON "runs" ("account_id",
   "finished_at");
+CREATE INDEX "runs_account_id_id_project_id" ON "runs" ("account_id",
+  "id",
+  "project_id");
 CREATE INDEX "runs_account_id_project_id_id" ON "runs" ("account_id",
   "project_id",
   "id");
@@ -300,6 +289,7 @@ CREATE INDEX "runs_environment_id_id" ON "runs" ("environment_id",
   "id");
 CREATE INDEX "runs_job_id_id" ON "runs" ("job_id",
   "id");
+CREATE INDEX "runs_retrying_run_id" ON "runs" ("retrying_run_id");
 CREATE TABLE "seaql_migrations" ( "version" varchar NOT NULL PRIMARY KEY,
   "applied_at" integer NOT NULL );
 CREATE TABLE "service_token_permissions" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -355,4 +345,37 @@ CREATE TABLE "warehouse_credentials" ( "id" integer NOT NULL PRIMARY KEY AUTOINC
 CREATE INDEX "warehouse_credentials_account_id_project_id_state_id" ON "warehouse_credentials" ("account_id",
   "project_id",
   "state",
+  "id");
+CREATE TABLE "webhook_events" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "key" text NOT NULL,
+  "account_id" integer NOT NULL,
+  "webhook_id" integer NOT NULL,
+  "job_id" integer NULL,
+  "run_id" integer NULL,
+  "event_type" text NOT NULL,
+  "payload" text NOT NULL,
+  "created_at" integer NOT NULL,
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
+  FOREIGN KEY ("webhook_id") REFERENCES "kept" ("id") );
+CREATE UNIQUE INDEX "webhook_events_key" ON "webhook_events" ("key");
+CREATE INDEX "webhook_events_webhook_id_id" ON "webhook_events" ("webhook_id",
+  "id");
+CREATE TABLE "webhook_receipts" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "key" text NOT NULL,
+  "account_id" integer NOT NULL,
+  "webhook_id" integer NOT NULL,
+  "event_id" integer NOT NULL,
+  "dispatched_at" integer NOT NULL,
+  "http_status_code" integer NULL,
+  "error_info" text NOT NULL,
+  "request_body" text NOT NULL,
+  "request_headers" text NOT NULL,
+  "response_body" text NOT NULL,
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
+  FOREIGN KEY ("webhook_id") REFERENCES "kept" ("id"),
+  FOREIGN KEY ("event_id") REFERENCES "webhook_events" ("id") );
+CREATE INDEX "webhook_receipts_event_id_id" ON "webhook_receipts" ("event_id",
+  "id");
+CREATE UNIQUE INDEX "webhook_receipts_key" ON "webhook_receipts" ("key");
+CREATE INDEX "webhook_receipts_webhook_id_id" ON "webhook_receipts" ("webhook_id",
   "id");

@@ -30,6 +30,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
         mail: config.mail()?,
         no_openapi: config.no_openapi,
         trusted_proxies: config.trusted_proxy.clone(),
+        webhook_targets: config.webhook_targets(),
         ..ServerConfig::on(config.listen)
     };
     let server = Server::bind(store.clone(), listen).await?;

@@ -36,7 +36,8 @@ impl Projects {
         }
     }
 
-    fn scope(&self, categories: Categories) -> Scope {
+    /// The scope that they make.
+    pub(super) fn scope(&self, categories: Categories) -> Scope {
         match self {
             Self::All => Scope::all_projects(categories),
             Self::Only(projects) => Scope::projects(projects.iter().copied(), categories),

@@ -3,8 +3,8 @@
 use std::{marker::PhantomData, net::IpAddr, sync::Arc};
 
 use super::{
-    AccessMarker, Action, Category, Decision, Denied, KindMarker, Principal, PrincipalId, Read,
-    Scope, decide,
+    AccessMarker, Action, Categories, Category, Decision, Denied, KindMarker, Principal,
+    PrincipalId, Read, Scope, decide,
 };
 use crate::{AccountId, ProjectId};
 
@@ -164,6 +164,19 @@ impl<A: AccessMarker, K: KindMarker> Permit<A, K> {
             Decision::Allow(scope) => scope,
             Decision::Deny => Scope::nowhere(),
         }
+    }
+
+    /// The projects that the grants behind it name. Where the resource is the account's own, the
+    /// permit holds whatever they name; what such an object tells of projects need not.
+    #[must_use]
+    pub fn granted_projects(&self) -> Scope {
+        let (principal, action) = (self.principal(), Action::of::<A, K>());
+        if principal.implied().allow(action) {
+            return Scope::all_projects(Categories::ALL);
+        }
+        let holding = principal.live_grants().filter(|grant| grant.rights().allow(action));
+        let named = holding.map(|grant| grant.projects().scope(Categories::ALL));
+        named.fold(Scope::nowhere(), Scope::union)
     }
 
     /// Holds it to one project, for what has no environment.

@@ -11,6 +11,7 @@ mod checkout;
 mod ends;
 mod house;
 mod postgres;
+mod retry;
 mod schedule;
 mod shop;
 mod side_by_side;

@@ -24,6 +24,12 @@ pub(super) fn routes() -> Vec<ServedRoute> {
         ),
         served(
             POST,
+            "/api/v2/accounts/{account_id}/jobs/{job_id}/rerun",
+            "Retry Failed Job",
+            v2::runs::rerun,
+        ),
+        served(
+            POST,
             "/api/v2/accounts/{account_id}/jobs/{job_id}/run",
             "Trigger Job Run",
             v2::runs::trigger,

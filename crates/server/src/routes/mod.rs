@@ -38,7 +38,9 @@ mod profiles;
 mod projects;
 mod repositories;
 mod runs;
+mod semantic_layer;
 mod tokens;
+mod webhooks;
 
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
@@ -117,6 +119,8 @@ pub fn served_routes() -> Vec<ServedRoute> {
         audit_logs::routes(),
         oauth_configurations::routes(),
         additions::routes(),
+        webhooks::routes(),
+        semantic_layer::routes(),
         tokens::routes(),
     ]
     .concat()
@@ -190,15 +194,15 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_a_500_that_says_nothing_of_the_inside() {
         let house = testkit::TestApp::new().await;
-        let (store, limits) = (house.store.clone(), Limits::default());
         let app = App {
-            store,
+            store: house.store.clone(),
             public_url: "".into(),
-            limits,
+            limits: Limits::default(),
             no_openapi: false,
             mailer: None,
             trusted_proxies: std::sync::Arc::default(),
             exports: std::sync::Arc::default(),
+            webhook_targets: crate::WebhookTargets::Public,
         };
         let router = dressed(Router::new().route("/", get(defect)), app);
         let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();

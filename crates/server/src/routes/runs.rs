@@ -5,6 +5,7 @@ use crate::admin::v2;
 
 /// Its routes, in the order of paths.
 pub(super) fn routes() -> Vec<ServedRoute> {
+    const RETRY: &str = "/api/v2/accounts/{account_id}/runs/{run_id}/retry";
     vec![
         served(GET, "/api/v2/accounts/{account_id}/runs", "List Runs", v2::runs::list),
         served(GET, "/api/v2/accounts/{account_id}/runs/{run_id}", "Retrieve Run", v2::runs::show),
@@ -32,6 +33,8 @@ pub(super) fn routes() -> Vec<ServedRoute> {
             "Retrieve Cancel",
             v2::runs::cancel,
         ),
+        served(GET, RETRY, "Retrieve Run Failure Details", v2::runs::failure),
+        served(POST, RETRY, "Retry Run", v2::runs::retry),
         served(
             GET,
             "/api/v2/accounts/{account_id}/steps/{step_id}",

@@ -13,6 +13,8 @@ pub struct Model {
     pub environment_id: i64,
     pub dbt_version: Option<String>,
     pub on_schedule: bool,
+    /// How many runs failed since the last that did not.
+    pub failures: i64,
     pub spec: String,
     pub state: i64,
     pub created_at: i64,

@@ -22,6 +22,7 @@ pub(crate) mod personal_token;
 pub(crate) mod project;
 pub(crate) mod repository;
 pub(crate) mod run;
+pub(crate) mod run_count;
 pub(crate) mod run_step;
 pub(crate) mod run_usage;
 pub(crate) mod service_token;
@@ -29,6 +30,8 @@ pub(crate) mod service_token_permission;
 pub(crate) mod step_log_chunk;
 pub(crate) mod user;
 pub(crate) mod warehouse_credential;
+pub(crate) mod webhook_event;
+pub(crate) mod webhook_receipt;
 
 use domain::Timestamp;
 

@@ -4,6 +4,7 @@ use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "runs")]
+#[expect(clippy::struct_excessive_bools, reason = "the columns of the table")]
 pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i64,
@@ -24,6 +25,16 @@ pub struct Model {
     pub dequeued_at: Option<i64>,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
+    pub has_docs: bool,
+    pub has_sources: bool,
+    /// Nothing sets it yet: runs do not defer to another.
+    pub deferring_run_id: Option<i64>,
+    pub retrying_run_id: Option<i64>,
+    /// The step that it can be retried from, once it has failed.
+    pub retry_step: Option<i64>,
+    /// Why it cannot, once it has failed.
+    pub no_retry: Option<String>,
+    pub cancelled_by: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -9,6 +9,7 @@ mod m0002_nouns;
 mod m0003_kept;
 mod m0004_people;
 mod m0005_projects;
+mod m0006_runs;
 mod m0007_guard;
 mod m0008_schedules;
 
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_kept::Migration),
             Box::new(m0004_people::Migration),
             Box::new(m0005_projects::Migration),
+            Box::new(m0006_runs::Migration),
             Box::new(m0007_guard::Migration),
             Box::new(m0008_schedules::Migration),
         ]

@@ -5,13 +5,16 @@ use domain::{
     run::{Outcome, Run, RunState, RunStatus, StepState},
 };
 use sea_orm::{
-    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, sea_query::Expr,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    sea_query::{Expr, ExprTrait as _},
 };
 use serde_json::json;
 
+use super::retry;
 use crate::{
     StoreError,
     entities::{
+        job,
         run::{Column, Entity, Model},
         run_step,
     },
@@ -40,14 +43,36 @@ pub(super) async fn end(
 ) -> Result<Run, StoreError> {
     let state = run.state.finish(outcome, tx.now()).ok_or_else(already_finished)?;
     let before = run.state;
-    let run = Run { state, message: message.to_owned(), updated_at: tx.now(), ..run };
-    save(tx, before, &run).await?;
     end_steps(tx, &run, outcome).await?;
-    let after = json!({ "outcome": outcome, "message": message });
+    let retry_point = match outcome {
+        Outcome::Error => Some(retry::point(tx, &run).await?),
+        Outcome::Success | Outcome::Cancelled => None,
+    };
+    let message = message.to_owned();
+    let run = Run { state, retry_point, message, updated_at: tx.now(), ..run };
+    save(tx, before, &run).await?;
+    count_failures(tx, &run, outcome).await?;
+    let after = json!({ "outcome": outcome, "message": run.message });
     let object = format!("run:{}", run.id);
     tx.record("run.finished", object, Some(run.project), None, Some(after)).await?;
     tx.event(Event::RunFinished { id: run.id }).await?;
     Ok(run)
+}
+
+/// A failure counts until a run of the job goes well.
+async fn count_failures(tx: &Tx, run: &Run, outcome: Outcome) -> Result<(), StoreError> {
+    let failures = match outcome {
+        Outcome::Success => Expr::value(0),
+        Outcome::Error => Expr::col(job::Column::Failures).add(1),
+        Outcome::Cancelled => return Ok(()),
+    };
+    job::Entity::update_many()
+        .col_expr(job::Column::Failures, failures)
+        .filter(job::Column::Id.eq(run.job.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
 }
 
 async fn end_steps(tx: &Tx, run: &Run, outcome: Outcome) -> Result<(), StoreError> {
@@ -78,12 +103,20 @@ pub(super) fn already_finished() -> StoreError {
 /// Writes the run down, if it is in the state still that it was read in.
 pub(super) async fn save(tx: &Tx, before: RunState, run: &Run) -> Result<(), StoreError> {
     let micros = |time: Option<domain::Timestamp>| time.map(domain::Timestamp::micros);
+    let (retry_step, no_retry) = match run.retry_point {
+        Some(Ok(step)) => (Some(i64::from(step)), None),
+        Some(Err(reason)) => (None, Some(reason.word())),
+        None => (None, None),
+    };
     let saved = Entity::update_many()
         .col_expr(Column::Status, Expr::value(i64::from(run.state.status().code())))
         .col_expr(Column::CancelRequested, Expr::value(run.cancel_requested))
         .col_expr(Column::Message, Expr::value(run.message.as_str()))
         .col_expr(Column::GitSha, Expr::value(run.git_sha.clone()))
         .col_expr(Column::GitBranch, Expr::value(run.git_branch.clone()))
+        .col_expr(Column::RetryStep, Expr::value(retry_step))
+        .col_expr(Column::NoRetry, Expr::value(no_retry))
+        .col_expr(Column::CancelledBy, Expr::value(run.cancelled_by.map(|by| by.to_string())))
         .col_expr(Column::UpdatedAt, Expr::value(run.updated_at.micros()))
         .col_expr(Column::DequeuedAt, Expr::value(micros(run.state.dequeued_at())))
         .col_expr(Column::StartedAt, Expr::value(micros(run.state.started_at())))

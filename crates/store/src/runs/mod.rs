@@ -3,6 +3,7 @@
 mod change;
 mod claim;
 mod queue;
+mod retry;
 mod steps;
 mod work;
 
@@ -12,10 +13,11 @@ use domain::{
     AccountId, EnvironmentId, JobId, ProjectId, RunId,
     authz::{Permit, Read, Runs},
     list::{ListQuery, Paged, StateFilter},
-    run::{Outcome, Run, RunState, RunStatus},
+    run::{NoRetry, Outcome, RetryPoint, Run, RunState, RunStatus},
 };
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _,
     sea_query::{Expr, ExprTrait as _},
 };
 
@@ -24,7 +26,7 @@ use crate::{
     entities::{
         maybe_time,
         run::{Column, Entity, Model},
-        time,
+        run_count, time,
     },
     list::{Collection, Field, Kind, State},
     rows::{from_text, of_account, only, within},
@@ -34,7 +36,7 @@ pub use claim::ClaimedRun;
 pub(crate) use queue::{cancel_queued, enqueue};
 
 /// A job's newest runs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct LatestRuns {
     /// The newest.
     pub latest: Option<Run>,
@@ -53,6 +55,10 @@ static COLLECTION: Collection<Column> = Collection {
         Field { name: "dbt_version", column: Column::DbtVersion, kind: Kind::Text },
         Field { name: "git_sha", column: Column::GitSha, kind: Kind::Text },
         Field { name: "git_branch", column: Column::GitBranch, kind: Kind::Text },
+        Field { name: "deferring_run_id", column: Column::DeferringRunId, kind: Kind::Int },
+        Field { name: "retrying_run_id", column: Column::RetryingRunId, kind: Kind::Int },
+        Field { name: "has_docs_generated", column: Column::HasDocs, kind: Kind::Bool },
+        Field { name: "has_sources_generated", column: Column::HasSources, kind: Kind::Bool },
         Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
         Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
         Field { name: "dequeued_at", column: Column::DequeuedAt, kind: Kind::Time },
@@ -60,6 +66,13 @@ static COLLECTION: Collection<Column> = Collection {
         Field { name: "finished_at", column: Column::FinishedAt, kind: Kind::Time },
     ],
     // Runs are not deleted; their states on the wire are all of them unless it is said.
+    state: State { active: || Expr::value(true), default: StateFilter::All },
+};
+
+/// What of a list of runs can be counted without its rows.
+static COUNTS: Collection<run_count::Column> = Collection {
+    id: run_count::Column::ProjectId,
+    fields: &[Field { name: "project_id", column: run_count::Column::ProjectId, kind: Kind::Int }],
     state: State { active: || Expr::value(true), default: StateFilter::All },
 };
 
@@ -75,7 +88,8 @@ impl Store {
     ) -> Result<Paged<Run>, StoreError> {
         let reached = (Column::AccountId, permit.account());
         let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope());
-        let page = self.page(rows, &COLLECTION, query).await?;
+        let known = is_of_projects(query).then(|| self.count_runs(permit, query));
+        let page = self.page_of(rows, &COLLECTION, query, known).await?;
         let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
         Ok(Paged { rows, total: page.total })
     }
@@ -91,7 +105,26 @@ impl Store {
         only(rows, self.reader()).await?.into_domain()
     }
 
-    /// The newest runs of each of these jobs, in two statements.
+    /// The runs that take up one of these, oldest first, in one statement.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn retries(
+        &self,
+        permit: &Permit<Read, Runs>,
+        of: &[RunId],
+    ) -> Result<Vec<Run>, StoreError> {
+        let reached = (Column::AccountId, permit.account());
+        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+            .filter(Column::RetryingRunId.is_in(of.iter().map(|run| run.get())))
+            .order_by_asc(Column::Id)
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        rows.into_iter().map(Model::into_domain).collect()
+    }
+
+    /// The newest runs of each of these jobs, in one statement.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -109,24 +142,51 @@ impl Store {
                 .filter(Column::JobId.is_in(ids.clone()));
             let newest =
                 if finished { newest.filter(Column::FinishedAt.is_not_null()) } else { newest };
-            let newest = sea_orm::QueryTrait::into_query(newest.group_by(Column::JobId));
-            Entity::find().filter(Column::Id.in_subquery(newest))
+            Column::Id.in_subquery(sea_orm::QueryTrait::into_query(newest.group_by(Column::JobId)))
         };
-        let latest = newest(false).all(self.reader()).await.map_err(StoreError::db)?;
-        let completed = newest(true).all(self.reader()).await.map_err(StoreError::db)?;
+        let either = Condition::any().add(newest(false)).add(newest(true));
+        let rows = Entity::find().filter(either).order_by_asc(Column::Id).all(self.reader()).await;
         let mut found: BTreeMap<JobId, LatestRuns> = BTreeMap::new();
-        for row in latest {
+        // Oldest first: of a job's two at most, the later one is the newest.
+        for row in rows.map_err(StoreError::db)? {
             let run = row.into_domain()?;
-            found.insert(run.job, LatestRuns { latest: Some(run), latest_completed: None });
-        }
-        for row in completed {
-            let run = row.into_domain()?;
-            if let Some(latest) = found.get_mut(&run.job) {
-                latest.latest_completed = Some(run);
+            let of_job = found.entry(run.job).or_default();
+            if run.state.is_finished() {
+                of_job.latest_completed = Some(run.clone());
             }
+            of_job.latest = Some(run);
         }
         Ok(found)
     }
+}
+
+impl Store {
+    /// How many runs there are in the projects that the permit reaches and the query names.
+    async fn count_runs(
+        &self,
+        permit: &Permit<Read, Runs>,
+        query: &ListQuery,
+    ) -> Result<u64, StoreError> {
+        let reached = (run_count::Column::AccountId, permit.account());
+        let of_projects = ListQuery { state: None, ..query.clone() };
+        let counts: Vec<i64> =
+            within::<run_count::Entity>(reached, run_count::Column::ProjectId, &permit.scope())
+                .filter(COUNTS.condition(&of_projects)?)
+                .select_only()
+                .column(run_count::Column::Runs)
+                .into_tuple()
+                .all(self.reader())
+                .await
+                .map_err(StoreError::db)?;
+        u64::try_from(counts.into_iter().sum::<i64>()).map_err(StoreError::corrupt)
+    }
+}
+
+/// Whether a query asks for all runs, or for those of some projects: how many there are is known.
+fn is_of_projects(query: &ListQuery) -> bool {
+    let says_nothing = |name: &str| name == "project_id" || COLLECTION.field(name).is_none();
+    query.state != Some(StateFilter::Deleted)
+        && query.filters.iter().all(|filter| says_nothing(&filter.field))
 }
 
 impl Model {
@@ -140,13 +200,36 @@ impl Model {
             job: JobId::new(self.job_id).map_err(StoreError::corrupt)?,
             trigger: from_text(&self.trigger)?,
             state: self.run_state()?,
+            retry_point: self.retry_point()?,
             cancel_requested: self.cancel_requested,
             message: self.message,
             git_sha: self.git_sha,
             git_branch: self.git_branch,
+            has_docs: self.has_docs,
+            has_sources: self.has_sources,
+            deferring: self
+                .deferring_run_id
+                .map(RunId::new)
+                .transpose()
+                .map_err(StoreError::corrupt)?,
+            cancelled_by: self
+                .cancelled_by
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(StoreError::corrupt)?,
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,
         })
+    }
+
+    fn retry_point(&self) -> Result<Option<RetryPoint>, StoreError> {
+        if let Some(step) = self.retry_step {
+            return Ok(Some(Ok(u32::try_from(step).map_err(StoreError::corrupt)?)));
+        }
+        let Some(word) = self.no_retry.as_deref() else { return Ok(None) };
+        let reason = NoRetry::from_word(word);
+        reason.map(|reason| Some(Err(reason))).ok_or_else(|| StoreError::corrupt(word))
     }
 
     fn run_state(&self) -> Result<RunState, StoreError> {

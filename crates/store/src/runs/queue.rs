@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::{
     change::{already_finished, end, save},
-    find,
+    find, retry,
 };
 use crate::{
     Store, StoreError, accounts,
@@ -40,12 +40,7 @@ impl Store {
         trigger: Trigger,
     ) -> Result<Run, StoreError> {
         let mut tx = self.begin(permit).await?;
-        accounts::check_unlocked(&tx).await?;
-        let job = jobs::find(tx.db(), tx.account(), job).await?;
-        let environment = environments::find(tx.db(), tx.account(), job.spec.environment).await?;
-        permit.within_environment(job.spec.project, environment.spec.category)?;
-        let trigger = Trigger { by: permit.author(), ..trigger };
-        let run = enqueue(&mut tx, &job, &environment, trigger).await?;
+        let run = queue(&mut tx, permit, job, trigger).await?;
         tx.commit().await?;
         Ok(run)
     }
@@ -67,6 +62,7 @@ impl Store {
         if run.state.is_finished() {
             return Err(already_finished());
         }
+        let run = Run { cancelled_by: Some(permit.author()), ..run };
         let object = format!("run:{id}");
         tx.record("run.cancel_requested", object, Some(run.project), None, None).await?;
         let run = match run.state {
@@ -85,7 +81,23 @@ impl Store {
     }
 }
 
-/// Puts a run of the job into the queue, with its record and its event.
+/// Queues a run of the job, as far as the permit covers it.
+pub(super) async fn queue(
+    tx: &mut Tx,
+    permit: &Permit<Write, Runs>,
+    job: JobId,
+    trigger: Trigger,
+) -> Result<Run, StoreError> {
+    accounts::check_unlocked(tx).await?;
+    let job = jobs::find(tx.db(), tx.account(), job).await?;
+    let environment = environments::find(tx.db(), tx.account(), job.spec.environment).await?;
+    permit.within_environment(job.spec.project, environment.spec.category)?;
+    let trigger = Trigger { by: permit.author(), ..trigger };
+    enqueue(tx, &job, &environment, trigger).await
+}
+
+/// Puts a run of the job into the queue, with its record and its event. A run of it that failed
+/// before can be retried no longer.
 pub(crate) async fn enqueue(
     tx: &mut Tx,
     job: &Job,
@@ -95,6 +107,7 @@ pub(crate) async fn enqueue(
     let version = trigger.dbt_version_override.as_ref().or(job.spec.dbt_version.as_ref());
     let version = version.unwrap_or(&environment.spec.dbt_version);
     let now = tx.now().micros();
+    retry::outdate(tx, job.id).await?;
     let row = ActiveModel {
         account_id: Set(tx.account().get()),
         project_id: Set(job.spec.project.get()),
@@ -106,6 +119,7 @@ pub(crate) async fn enqueue(
         cancel_requested: Set(false),
         trigger: Set(to_text(&trigger)?),
         message: Set(String::new()),
+        retrying_run_id: Set(trigger.retry.as_ref().map(|retry| retry.run.get())),
         created_at: Set(now),
         updated_at: Set(now),
         ..Default::default()

@@ -8,8 +8,8 @@ use domain::{
     run::{Outcome, RunState, RunStatus, RunStep, StepState},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, EntityTrait as _, JoinType, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, QueryTrait as _, sea_query::Expr,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, JoinType,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, sea_query::Expr,
 };
 
 use super::{find, outcome};
@@ -190,6 +190,16 @@ impl Store {
         advance(&tx, id, (RunStatus::RUNNING, outcome.into()), Column::FinishedAt).await?;
         tx.commit_unrecorded().await
     }
+}
+
+/// The steps of a run, by index.
+pub(super) async fn of_run(
+    db: &impl ConnectionTrait,
+    run: RunId,
+) -> Result<Vec<RunStep>, StoreError> {
+    let rows = Entity::find().filter(Column::RunId.eq(run.get())).order_by_asc(Column::Index);
+    let rows = rows.all(db).await.map_err(StoreError::db)?;
+    rows.into_iter().map(Model::into_domain).collect()
 }
 
 /// Takes a step from one status to the next, and stamps the time.

@@ -50,6 +50,7 @@ pub struct Job {
     pub state: u8,
     pub deactivated: bool,
     pub deactivation_reason: Option<String>,
+    /// How many runs have failed since the last that did not.
     pub run_failure_count: u32,
     pub lifecycle_webhooks: bool,
     pub lifecycle_webhooks_url: Option<String>,
@@ -163,7 +164,7 @@ impl Job {
             state: 1,
             deactivated: false,
             deactivation_reason: None,
-            run_failure_count: 0,
+            run_failure_count: job.failures,
             lifecycle_webhooks: echoed.lifecycle_webhooks,
             lifecycle_webhooks_url: None,
             is_deferrable: false,
@@ -249,6 +250,7 @@ mod tests {
             id: JobId::new(5).unwrap(),
             account: AccountId::new(1).unwrap(),
             spec: JobSpec::named(project, environment, Name::parse("Nightly").unwrap()),
+            failures: 0,
             created_at: at,
             updated_at: at,
         }

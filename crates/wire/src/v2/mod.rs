@@ -30,7 +30,9 @@ pub use job_body::{
 };
 pub use license::{LicenseAllocation, LicenseDetail};
 pub use notification::{Notification, NotificationBody, Unsubscribed};
-pub use run::{DeprecationWarnings, Run, RunAudit, RunAuditActor, RunAuditEvent};
+pub use run::{
+    DeprecationWarnings, Run, RunAudit, RunAuditActor, RunAuditEvent, RunFailureDetails,
+};
 pub use schedule::{
     JobSchedule, JobScheduleBody, JobScheduleDate, JobScheduleDateBody, JobScheduleTime,
     JobScheduleTimeBody,

@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     authz::PrincipalId,
-    run::{Run as DomainRun, RunStatus},
+    run::{Run as DomainRun, RunStatus, RunStep as DomainStep},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -16,8 +16,8 @@ use crate::v3::Repository;
 
 /// A run of a job.
 ///
-/// `trigger`, `job`, `environment`, `repository`, `run_steps` and `audit` are null unless asked for
-/// by `include_related`.
+/// `trigger`, `job`, `environment`, `repository`, `run_steps`, `run_retries` and `audit` are null
+/// unless asked for by `include_related`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[expect(
     missing_docs,
@@ -81,10 +81,16 @@ pub struct Run {
     pub run_duration_humanized: String,
     pub created_at_humanized: String,
     pub finished_at_humanized: Option<String>,
+    /// The failed run that it takes up.
     pub retrying_run_id: Option<i64>,
-    /// Always false in this build.
+    /// Whether it has failed, is the newest of its job, and left what dbt can go on from.
     pub can_retry: bool,
+    /// `RETRY_UNSUPPORTED_CMD`, `RETRY_UNSUPPORTED_VERSION`, `RETRY_NOT_LATEST_RUN`,
+    /// `RETRY_NOT_FAILED_RUN` or `RETRY_NO_RUN_RESULTS`.
     pub retry_not_supported_reason: Option<String>,
+    /// The runs that take this one up.
+    #[schema(no_recursion)]
+    pub run_retries: Option<Vec<Run>>,
     pub trigger: Option<RunTrigger>,
     /// The client has no use for it.
     #[serde(skip_deserializing)]
@@ -109,7 +115,7 @@ pub struct DeprecationWarnings {
 pub struct RunAudit {
     /// Who started it.
     pub trigger: Option<RunAuditEvent>,
-    /// Always null in this build: the audit log has it.
+    /// Who asked it to stop, if anybody did.
     pub cancellation: Option<RunAuditEvent>,
 }
 
@@ -170,11 +176,11 @@ impl Run {
             git_sha: run.git_sha.clone(),
             owner_thread_id: None,
             executed_by_thread_id: None,
-            deferring_run_id: None,
+            deferring_run_id: run.deferring.map(Into::into),
             artifacts_saved: finished.is_some() && started.is_some(),
             artifact_s3_path: None,
-            has_docs_generated: None,
-            has_sources_generated: None,
+            has_docs_generated: Some(run.has_docs),
+            has_sources_generated: Some(run.has_sources),
             notifications_sent: false,
             blocked_by: Vec::new(),
             deprecation: None,
@@ -195,9 +201,10 @@ impl Run {
             run_duration_humanized: humanized(working),
             created_at_humanized: ago(run.created_at),
             finished_at_humanized: finished.map(ago),
-            retrying_run_id: None,
-            can_retry: false,
-            retry_not_supported_reason: Some(no_retry(status).to_owned()),
+            retrying_run_id: run.trigger.retry.as_ref().map(|retry| retry.run.get()),
+            can_retry: run.retry_step().is_ok(),
+            retry_not_supported_reason: run.retry_step().err().map(|why| why.word().to_owned()),
+            run_retries: None,
             trigger: None,
             job: None,
             environment: None,
@@ -208,20 +215,42 @@ impl Run {
     }
 }
 
-/// Which of the document's five reasons comes nearest: nothing is retried in this build.
-fn no_retry(status: RunStatus) -> &'static str {
-    if status == RunStatus::ERROR { "RETRY_UNSUPPORTED_VERSION" } else { "RETRY_NOT_FAILED_RUN" }
+/// What of a failed run is to be done again (document: `RunFailureDetailsResponse`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RunFailureDetails {
+    /// The name of the step that failed.
+    pub failed_step: Option<String>,
+    /// The names of the steps after it, which were skipped.
+    pub skipped_steps: Vec<String>,
+}
+
+impl RunFailureDetails {
+    /// Of a run's steps, the one with this index having failed.
+    #[must_use]
+    pub fn new(steps: &[DomainStep], failed: u32) -> Self {
+        let named = |step: &DomainStep| step.name.clone();
+        Self {
+            failed_step: steps.iter().find(|step| step.index == failed).map(named),
+            skipped_steps: steps.iter().filter(|step| step.index > failed).map(named).collect(),
+        }
+    }
 }
 
 impl From<&DomainRun> for RunAudit {
     fn from(run: &DomainRun) -> Self {
-        let (kind, id) = match run.trigger.by {
+        let cancellation = run.cancelled_by.map(RunAuditEvent::by);
+        Self { trigger: Some(RunAuditEvent::by(run.trigger.by)), cancellation }
+    }
+}
+
+impl RunAuditEvent {
+    fn by(actor: PrincipalId) -> Self {
+        let (kind, id) = match actor {
             PrincipalId::ServiceToken(id) => ("service_token", id.to_string()),
             PrincipalId::User(id) => ("user", id.to_string()),
             PrincipalId::System(task) => ("system", task.key().to_owned()),
         };
-        let actor = RunAuditActor { id, r#type: kind.to_owned(), name: None };
-        Self { trigger: Some(RunAuditEvent { actor }), cancellation: None }
+        Self { actor: RunAuditActor { id, r#type: kind.to_owned(), name: None } }
     }
 }
 
@@ -252,6 +281,11 @@ mod tests {
             message: String::new(),
             git_sha: Some("0123456789abcdef".to_owned()),
             git_branch: None,
+            has_docs: true,
+            has_sources: false,
+            deferring: None,
+            retry_point: None,
+            cancelled_by: None,
             created_at: at("12:00:00"),
             updated_at: at("12:00:00"),
         }

@@ -94,7 +94,7 @@ impl RunStep {
             finished_at: finished.map(|time| time.to_string()),
             created_at: step.created_at.to_string(),
             updated_at: finished.or(started).unwrap_or(step.created_at).to_string(),
-            run_step_command: command(&step.name).map(|command| RunStepCommand {
+            run_step_command: step.command().map(|command| RunStepCommand {
                 run_step_id: step.id.get(),
                 dbt_command: command.to_owned(),
             }),
@@ -139,12 +139,6 @@ fn last_lines(text: &str) -> &str {
     let body = text.strip_suffix('\n').unwrap_or(text);
     let start = body.rmatch_indices('\n').nth(TRUNCATED_LINES - 1).map_or(0, |(at, _)| at + 1);
     text.get(start..).unwrap_or(text)
-}
-
-/// What stands between back-ticks: prefect reads it there, too.
-fn command(name: &str) -> Option<&str> {
-    let (command, _) = name.split_once('`')?.1.rsplit_once('`')?;
-    Some(command)
 }
 
 #[cfg(test)]

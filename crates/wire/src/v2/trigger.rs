@@ -121,7 +121,7 @@ pub struct RunTrigger {
     pub id: i64,
     pub run_id: i64,
     pub cause: String,
-    /// `api`: nothing else starts runs in this build.
+    /// `api`, `scheduled`, or `rerun` of a run that takes up a failed one.
     pub cause_category: String,
     pub job_definition_id: i64,
     pub git_branch: Option<String>,
@@ -140,6 +140,14 @@ pub struct RunTrigger {
     pub created_at: String,
 }
 
+fn category(trigger: &Trigger) -> &'static str {
+    match (&trigger.retry, trigger.by) {
+        (Some(_), _) => "rerun",
+        (None, PrincipalId::System(_)) => "scheduled",
+        (None, PrincipalId::ServiceToken(_) | PrincipalId::User(_)) => "api",
+    }
+}
+
 impl From<&Run> for RunTrigger {
     fn from(run: &Run) -> Self {
         let trigger = &run.trigger;
@@ -149,7 +157,7 @@ impl From<&Run> for RunTrigger {
             id: run.id.get(),
             run_id: run.id.get(),
             cause: trigger.cause.clone(),
-            cause_category: "api".to_owned(),
+            cause_category: category(trigger).to_owned(),
             job_definition_id: run.job.get(),
             git_branch: trigger.git_branch.as_ref().map(git),
             git_sha: trigger.git_sha.as_ref().map(git),

@@ -18,9 +18,11 @@ mod profile;
 mod project;
 mod project_reach;
 mod repository;
+mod semantic_layer;
 mod service_token;
 mod usage;
 mod user;
+mod webhook;
 
 pub use adapter_schema::{
     AdapterFace, AdapterField, AdapterFields, AdapterMetadata, AdapterSchema,
@@ -54,9 +56,14 @@ pub use profile::{Profile, ProfileBinding, ProfileBody};
 pub use project::{Project, ProjectBody};
 pub use project_reach::{GroupOnProject, PermissionOnProject, ProjectPermissions, TokenOnProject};
 pub use repository::{DeployKey, ManagedRepositoryBody, Repository, RepositoryBody};
+pub use semantic_layer::{
+    SemanticLayerConfiguration, SemanticLayerConfigurationBody, SemanticLayerCredential,
+    SemanticLayerCredentialBody, SemanticLayerMapping, SemanticLayerMappingBody,
+};
 pub use service_token::{
     Advisory, GrantBody, PermissionGrant, PermissionRow, PermissionRows, ServiceToken,
     ServiceTokenBody, ServiceTokenWithSecret,
 };
 pub use usage::{Billing, BillingBody, Usage, UsageRow, usage_months, wants_csv};
 pub use user::{AccountUser, AccountUserLicense};
+pub use webhook::{WebhookBody, WebhookEvent, WebhookReceipt, WebhookSubscription, WebhookTested};

@@ -74,6 +74,7 @@ impl From<&domain::project::Project> for Project {
             repository_id: spec.repository.map(Into::into),
             docs_job_id: spec.docs_job.map(Into::into),
             freshness_job_id: spec.freshness_job.map(Into::into),
+            // The configuration names the project: whoever may read it is told.
             semantic_layer_config_id: None,
             state: 1,
             connection: None,
@@ -130,9 +131,9 @@ pub struct ProjectBody {
     /// A job of the project.
     #[schema(value_type = Option<i64>)]
     pub freshness_job_id: Patch<i64>,
-    /// Not supported: null.
+    /// The project's Semantic Layer configuration, or null: the link follows the configuration.
     #[schema(value_type = Option<i64>)]
-    pub semantic_layer_config_id: Patch<Value>,
+    pub semantic_layer_config_id: Patch<i64>,
     /// 1; or 2, which deletes it.
     #[schema(value_type = Option<i64>)]
     pub state: Patch<i64>,
@@ -165,7 +166,6 @@ impl ProjectBody {
         let mut bad = Invalid::collector();
         let bad = &mut bad;
         field::state(bad, &self.state);
-        field::unsupported(bad, "semantic_layer_config_id", &self.semantic_layer_config_id);
         let name = field::name(bad, self.name, old.is_none());
         let description =
             field::read(bad, "description", self.description, |text| field::prose(text, 4096));

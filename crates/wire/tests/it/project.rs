@@ -109,7 +109,6 @@ fn every_wrong_field_is_named_at_once() {
       "freshness_job_id": "must be a whole number from 1 to 9223372036854775807",
       "name": "is required",
       "repository_id": "must be a whole number from 1 to 9223372036854775807",
-      "semantic_layer_config_id": "is not supported by this server: leave it out, or null",
       "state": "must be 1 (active), or 2 (deleted) for what is there",
       "type": "must be 0 (default) or 1 (hybrid)"
     }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use domain::{
     account::Account,
     authz::{AccountRecord, AccountSettings, Groups, Identity, Permit, Read, Write},
-    list::{ListQuery, Paged},
+    list::ListQuery,
     user::UserGroup,
 };
 use store::AccountChange;
@@ -23,11 +23,9 @@ pub(crate) async fn list(
     State(app): State<App>,
     Query(params): Query,
 ) -> Result<Page<wire::v2::Account>, ApiError> {
-    let account = app.store.own_account(&permit).await?;
+    let page = app.store.own_accounts(&permit, &params.query).await?;
     let settings = permit.also::<Read, AccountSettings>().is_ok();
-    let wanted = params.query.offset == 0;
-    let rows = wanted.then(|| wire::v2::Account::new(&account, settings)).into_iter().collect();
-    Ok(Page(params, Paged { rows, total: 1 }))
+    Ok(Page(params, page.map(|account| wire::v2::Account::new(&account, settings))))
 }
 
 /// `GET /api/v2/accounts/{account_id}/`: the plain record; settings need `account_settings`.

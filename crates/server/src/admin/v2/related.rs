@@ -111,5 +111,7 @@ pub(in crate::admin) fn by_id<I: Ord + ToString>(
     ids: impl Iterator<Item = I>,
 ) -> Option<ListQuery> {
     let ids: BTreeSet<I> = ids.collect();
-    (!ids.is_empty()).then(|| ListQuery::first_page().with_in("id", ids))
+    // A page that could hold more than there are needs no count.
+    let all = ListQuery { limit: u16::MAX, ..ListQuery::first_page() };
+    (!ids.is_empty()).then(|| all.with_in("id", ids))
 }

@@ -12,7 +12,7 @@ use domain::{
 use store::StoreError;
 use wire::{
     Include,
-    v2::{Environment, Job, Run, RunAudit, RunStep, RunTrigger, TriggerBody},
+    v2::{Environment, Job, Run, RunAudit, RunFailureDetails, RunStep, RunTrigger, TriggerBody},
     v3::Repository,
 };
 
@@ -74,6 +74,39 @@ pub(crate) async fn cancel(
     Ok(Object(plain(&app, &run)))
 }
 
+/// `GET /api/v2/accounts/{account_id}/runs/{run_id}/retry/`: what a retry would do again.
+pub(crate) async fn failure(
+    permit: Permit<Read, Runs>,
+    State(app): State<App>,
+    At(id): At<RunId>,
+) -> Result<Object<RunFailureDetails>, ApiError> {
+    let run = app.store.run(&permit, id).await?;
+    let failed = run.retry_step().map_err(StoreError::NoRetry)?;
+    let steps = app.store.run_steps(&permit, &[id]).await?;
+    Ok(Object(RunFailureDetails::new(&steps, failed)))
+}
+
+/// `POST /api/v2/accounts/{account_id}/runs/{run_id}/retry/`: the new run, queued.
+pub(crate) async fn retry(
+    permit: Permit<Write, Runs>,
+    State(app): State<App>,
+    At(id): At<RunId>,
+) -> Result<Object<Run>, ApiError> {
+    let run = app.store.retry_run(&permit, id).await?;
+    Ok(Object(Run { trigger: Some(RunTrigger::from(&run)), ..plain(&app, &run) }))
+}
+
+/// `POST /api/v2/accounts/{account_id}/jobs/{job_id}/rerun/`: a retry of the job's newest run if
+/// that can be, else a plain run.
+pub(crate) async fn rerun(
+    permit: Permit<Write, Runs>,
+    State(app): State<App>,
+    At(job): At<JobId>,
+) -> Result<Object<Run>, ApiError> {
+    let run = app.store.rerun_job(&permit, job).await?;
+    Ok(Object(Run { trigger: Some(RunTrigger::from(&run)), ..plain(&app, &run) }))
+}
+
 fn plain(app: &App, run: &DomainRun) -> Run {
     Run::new(run, &app.public_url, app.store.clock().now())
 }
@@ -92,6 +125,7 @@ async fn with_related(
         job: related.jobs.get(&run.job).cloned().map(Box::new),
         environment: related.environments.get(&run.environment).cloned(),
         repository: related.repositories.get(&run.project).cloned(),
+        run_retries: related.retries.as_mut().map(|of| of.remove(&run.id).unwrap_or_default()),
         run_steps: related.steps.as_mut().map(|of| of.remove(&run.id.get()).unwrap_or_default()),
         ..plain(app, run)
     });
@@ -105,6 +139,7 @@ struct Related {
     environments: BTreeMap<EnvironmentId, Environment>,
     repositories: BTreeMap<ProjectId, Repository>,
     steps: Option<BTreeMap<i64, Vec<RunStep>>>,
+    retries: Option<BTreeMap<RunId, Vec<Run>>>,
 }
 
 impl Related {
@@ -129,6 +164,16 @@ impl Related {
         if include.has("run_steps") || include.has("debug_logs") {
             let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
             related.steps = Some(steps::of_runs(app, permit, include, &ids).await?);
+        }
+        if include.has("run_retries") {
+            let mut by_run: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
+            for retry in app.store.retries(permit, &ids).await? {
+                if let Some(of) = retry.trigger.retry.as_ref().map(|retry| retry.run) {
+                    by_run.entry(of).or_default().push(plain(app, &retry));
+                }
+            }
+            related.retries = Some(by_run);
         }
         Ok(related)
     }

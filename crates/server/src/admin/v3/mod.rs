@@ -28,6 +28,7 @@ pub(crate) mod repositories;
 pub(crate) mod service_tokens;
 pub(crate) mod usage;
 pub(crate) mod users;
+pub(crate) mod webhooks;
 
 /// A body that names an account has to name the path's: an id of another reads as not found.
 pub(crate) fn same_account<A: AccessMarker, K: KindMarker>(

@@ -53,6 +53,9 @@ pub(crate) async fn create(
     Body(body): Body<ProjectBody>,
 ) -> Result<Created<Project>, ApiError> {
     same_account(&permit, &body.account_id)?;
+    if named_configuration(&body).is_some() {
+        return Err(no_configuration());
+    }
     let project = app.store.create_project(&permit, body.create()?).await?;
     Ok(Created(Project::from(&project)))
 }
@@ -68,9 +71,14 @@ pub(crate) async fn update(
     if body.deletes() {
         return delete(permit, State(app), At(id)).await;
     }
+    let linked = related::configurations(&app, &permit, std::iter::once(id)).await?;
+    let linked = linked.get(&id).copied();
+    if named_configuration(&body).is_some_and(|named| Some(named) != linked) {
+        return Err(no_configuration());
+    }
     let change = |spec| body.apply(spec).map_err(ApiError::from);
     let project = app.store.update_project(&permit, id, change).await?;
-    Ok(Object(Project::from(&project)))
+    Ok(Object(Project { semantic_layer_config_id: linked, ..Project::from(&project) }))
 }
 
 /// `DELETE /api/v3/accounts/{account_id}/projects/{project_id}/`: gives what it was, at state 2.
@@ -83,6 +91,16 @@ pub(crate) async fn delete(
     Ok(Object(Project::from(&project).deleted()))
 }
 
+/// The Semantic Layer configuration that a body names; 0 counts as none.
+fn named_configuration(body: &ProjectBody) -> Option<i64> {
+    body.semantic_layer_config_id.value().filter(|id| *id != 0)
+}
+
+fn no_configuration() -> ApiError {
+    let message = "does not name the project's semantic layer configuration";
+    ApiError::field("semantic_layer_config_id", message)
+}
+
 /// Projects with what the caller wants along, as far as it may read that.
 async fn with_related(
     app: &App,
@@ -90,6 +108,8 @@ async fn with_related(
     include: &Include,
     projects: &[DomainProject],
 ) -> Result<Vec<Project>, ApiError> {
+    let ids = projects.iter().map(|project| project.id);
+    let configurations = related::configurations(app, permit, ids).await?;
     let asked = |name| projects.iter().filter(move |_| include.has(name));
     let connections = asked("connection").filter_map(|project| project.spec.connection);
     let connections = related::connections(app, permit, connections).await?;
@@ -104,6 +124,7 @@ async fn with_related(
         connection: project.spec.connection.and_then(|id| connections.get(&id).cloned()),
         repository: project.spec.repository.and_then(|id| repositories.get(&id).cloned()),
         environments: environments.remove(&project.id),
+        semantic_layer_config_id: configurations.get(&project.id).copied(),
         ..Project::from(project)
     });
     Ok(whole.collect())

@@ -7,9 +7,10 @@ use domain::{
     ConnectionId, CredentialId, ProjectId, RepositoryId,
     authz::{
         AccessMarker, Connections, EnvironmentCredentials, Environments, Groups, KindMarker,
-        Permit, Read, Repositories,
+        Permit, Read, Repositories, SemanticLayerConfig,
     },
     list::{ListQuery, Paged, StateFilter},
+    semantic_layer::SemanticLayerConfiguration,
 };
 use store::StoreError;
 use wire::{
@@ -57,6 +58,23 @@ pub(super) async fn repositories<A: AccessMarker, K: KindMarker>(
     };
     let repositories = app.store.repositories(&permit, &query).await?.rows;
     Ok(repositories.iter().map(|found| (found.id, Repository::from(found))).collect())
+}
+
+/// The Semantic Layer configurations of these projects.
+pub(super) async fn configurations<A: AccessMarker, K: KindMarker>(
+    app: &App,
+    permit: &Permit<A, K>,
+    projects: impl Iterator<Item = ProjectId>,
+) -> Result<BTreeMap<ProjectId, i64>, ApiError> {
+    let projects: BTreeSet<_> = projects.collect();
+    let Ok(permit) = permit.also::<Read, SemanticLayerConfig>() else { return Ok(BTreeMap::new()) };
+    if projects.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = ListQuery { limit: u16::MAX, ..ListQuery::first_page() };
+    let query = query.with_in("project_id", projects);
+    let page = app.store.kept::<SemanticLayerConfiguration>(&permit, None, &query).await?;
+    Ok(page.rows.iter().filter_map(|kept| Some((kept.project?, kept.id.get()))).collect())
 }
 
 /// The environments of these projects; each project is there, with an empty list if it has none.

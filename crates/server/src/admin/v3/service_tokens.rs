@@ -4,6 +4,7 @@ use axum::extract::State;
 use domain::{
     ServiceTokenId,
     authz::{Permit, Read, ServiceTokens, Write},
+    list::Paged,
     secret::TokenKind,
 };
 use store::NewServiceToken;
@@ -96,8 +97,11 @@ pub(crate) async fn permissions(
     At(id): At<ServiceTokenId>,
     Query(params): Query,
 ) -> Result<Page<PermissionRow>, ApiError> {
-    let rows = PermissionRow::all_of(&app.store.service_token(&permit, id).await?);
-    Ok(paged(params, rows))
+    let (token, page) = app.store.service_token_rows(&permit, id, &params.query).await?;
+    let rows = PermissionRow::all_of(&token);
+    let told = |id| rows.iter().find(|row| row.id == id).cloned();
+    let rows = page.rows.into_iter().filter_map(told).collect();
+    Ok(Page(params, Paged { rows, total: page.total }))
 }
 
 /// `POST /api/v3/accounts/{account_id}/service-tokens/{service_token_id}/permissions/`
