@@ -59,6 +59,7 @@ pub mod seats;
 pub mod secret;
 pub mod semantic_layer;
 pub mod service_token;
+pub mod ssh_tunnel;
 mod time;
 pub mod usage;
 pub mod user;

@@ -45,6 +45,13 @@ pub(crate) fn profile(claimed: &ClaimedRun, warehouses: &Path) -> Result<Profile
         format!("the environment `{environment}` has no connection, and neither has its project")
     })?;
     let name = connection.spec.name.as_str();
+    if let Some(tunnel) = &claimed.tunnel {
+        return Err(format!(
+            "the connection `{name}` is reached by an SSH tunnel over `{}`, which this runner does \
+             not open: open it beside the server, and delete the tunnel here",
+            tunnel.hostname
+        ));
+    }
     let login = claimed.credential.as_ref().map(|credential| &credential.spec.login);
     let (output, database, secrets) = match (&connection.spec.platform, login) {
         (Platform::DuckDb { path }, None | Some(Login::DuckDb)) => {
@@ -214,6 +221,7 @@ mod tests {
         job::{Job, JobSpec},
         project::{Project, ProjectSpec},
         run::{Run, RunState, Trigger},
+        ssh_tunnel::SshTunnel,
         warehouse_credential::{CredentialSpec, WarehouseCredential},
     };
     use insta::assert_snapshot;
@@ -292,6 +300,7 @@ mod tests {
             deploy_key: None,
             connection,
             connection_secrets: FieldSecrets::default(),
+            tunnel: None,
             credential,
             secret,
             attributes: serde_json::Map::new(),
@@ -410,6 +419,19 @@ mod tests {
             all.push_str(&format!("{}: {target}\n  {}\n", adapter.version, names.join(" ")));
         }
         insta::assert_snapshot!("adapters", all);
+    }
+
+    #[test]
+    fn a_connection_that_wants_a_tunnel_is_refused_with_the_reason() {
+        let mut claimed = claimed(Some(postgres()), Some(ada()));
+        claimed.tunnel = Some(SshTunnel {
+            connection_id: ConnectionId::new(1).unwrap(),
+            username: "ada".to_owned(),
+            port: 22,
+            hostname: "bastion".to_owned(),
+            public_key: String::new(),
+        });
+        assert_snapshot!(refusal(&claimed), @"the connection `Warehouse` is reached by an SSH tunnel over `bastion`, which this runner does not open: open it beside the server, and delete the tunnel here");
     }
 
     #[test]

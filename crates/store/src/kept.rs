@@ -12,6 +12,7 @@ use domain::{
     profile::Profile,
     semantic_layer::{SemanticLayerConfiguration, SemanticLayerMapping},
     webhook::Webhook,
+    ssh_tunnel::SshTunnel,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, JoinType,
@@ -212,6 +213,7 @@ pub(crate) async fn let_go(tx: &mut Tx, gone: Reference) -> Result<(), StoreErro
     let_go_in::<SemanticLayerMapping>(tx, gone).await?;
     let_go_in::<SemanticLayerConfiguration>(tx, gone).await?;
     let_go_in::<Profile>(tx, gone).await?;
+    let_go_in::<SshTunnel>(tx, gone).await?;
     match gone {
         Reference::Kept(word, id) => profiles::check_unused(tx, word, id).await,
         _ => Ok(()),

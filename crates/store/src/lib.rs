@@ -68,6 +68,7 @@ mod seal;
 mod seats;
 mod service_tokens;
 mod ssh_key;
+mod ssh_tunnels;
 mod tx;
 mod uid;
 mod usage;

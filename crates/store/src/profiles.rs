@@ -11,6 +11,7 @@ use domain::{
     kept::Noun as _,
     profile::Profile,
     project::Project,
+    ssh_tunnel::SshTunnel,
     warehouse_credential::{WarehouseCredential, WarehouseSecret},
 };
 use sea_orm::{ColumnTrait as _, QueryFilter as _, QueryOrder as _, sea_query::ExprTrait as _};
@@ -21,6 +22,7 @@ use crate::{
     entities::environment::{Column, Entity, Model},
     kept,
     rows::{ACTIVE, of_account},
+    ssh_tunnels,
     tx::Tx,
     warehouse_credentials,
 };
@@ -68,6 +70,7 @@ pub(crate) async fn check_unused(tx: &Tx, word: &str, id: i64) -> Result<(), Sto
 pub(crate) struct Connecting {
     pub(crate) connection: Option<Connection>,
     pub(crate) connection_secrets: FieldSecrets,
+    pub(crate) tunnel: Option<SshTunnel>,
     pub(crate) credential: Option<WarehouseCredential>,
     pub(crate) secret: Option<WarehouseSecret>,
     pub(crate) attributes: Map<String, Value>,
@@ -97,6 +100,7 @@ pub(crate) async fn of_run(
     if let Some(id) = connection {
         found.connection = Some(connections::find(db, account, id).await?);
         found.connection_secrets = connections::secrets_of(tx, id).await?;
+        found.tunnel = ssh_tunnels::of_connection(tx, id).await?;
     }
     if let Some(id) = credential {
         found.credential = Some(warehouse_credentials::find(db, account, id).await?);

@@ -39,6 +39,7 @@ mod projects;
 mod repositories;
 mod runs;
 mod semantic_layer;
+mod ssh_tunnels;
 mod tokens;
 mod webhooks;
 
@@ -115,6 +116,7 @@ pub fn served_routes() -> Vec<ServedRoute> {
         notifications::routes(),
         extended_attributes::routes(),
         profiles::routes(),
+        ssh_tunnels::routes(),
         ip_restrictions::routes(),
         audit_logs::routes(),
         oauth_configurations::routes(),

@@ -13,6 +13,7 @@ use domain::{
     project::Project,
     repository::Repository,
     run::{Outcome, Run, RunState, RunStatus},
+    ssh_tunnel::SshTunnel,
     warehouse_credential::{WarehouseCredential, WarehouseSecret},
 };
 use sea_orm::{
@@ -54,6 +55,8 @@ pub struct ClaimedRun {
     /// The connection of the environment's profile, or else the environment's, or else the
     /// project's.
     pub connection: Option<Connection>,
+    /// The SSH tunnel that leads to the connection's data platform.
+    pub tunnel: Option<SshTunnel>,
     /// The connection's secrets, unsealed.
     pub connection_secrets: FieldSecrets,
     /// The credential of the environment's profile, or else the environment's.
@@ -162,7 +165,7 @@ async fn with_all_it_needs(tx: &Tx, store: &Store, run: Run) -> Result<ClaimedRu
         Some(repository) => repositories::deploy_key(tx, repository).await?,
         None => None,
     };
-    let Connecting { connection, connection_secrets, credential, secret, attributes } =
+    let Connecting { connection, connection_secrets, tunnel, credential, secret, attributes } =
         profiles::of_run(store, tx, (&environment, &project)).await?;
     let variables = environment_variables::of_run(store, tx, &run).await?;
     Ok(ClaimedRun {
@@ -174,6 +177,7 @@ async fn with_all_it_needs(tx: &Tx, store: &Store, run: Run) -> Result<ClaimedRu
         deploy_key,
         connection,
         connection_secrets,
+        tunnel,
         credential,
         secret,
         attributes,

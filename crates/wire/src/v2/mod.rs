@@ -11,6 +11,7 @@ mod license;
 mod notification;
 mod run;
 mod schedule;
+mod ssh_tunnel;
 mod step;
 mod text;
 mod trigger;
@@ -37,6 +38,7 @@ pub use schedule::{
     JobSchedule, JobScheduleBody, JobScheduleDate, JobScheduleDateBody, JobScheduleTime,
     JobScheduleTimeBody,
 };
+pub use ssh_tunnel::{SshTunnel, SshTunnelBody};
 pub use step::{RunStep, RunStepCommand, RunStepInvocation};
 pub use trigger::{RunTrigger, TriggerBody};
 pub use user::{User, UserBody, UserLicense, UserLicenseBody};

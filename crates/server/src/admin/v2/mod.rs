@@ -11,6 +11,7 @@ pub(crate) mod notifications;
 pub(in crate::admin) mod related;
 pub(crate) mod repositories;
 pub(crate) mod runs;
+pub(crate) mod ssh_tunnels;
 pub(crate) mod steps;
 pub(crate) mod users;
 pub(crate) mod whoami;
