@@ -233,7 +233,7 @@ fn an_export_of_the_audit_log_verifies_without_its_server_and_a_changed_one_does
     let job = asked["data"]["job_id"].as_str().unwrap();
     let status = "/api/v3/accounts/1/audit-logs/export/";
     while server.ask(Method::GET, &acme, status, None)["data"]["is_running"] == true {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        pause();
     }
     let kept = folder.data().join(format!("artifacts/audit-exports/1/{job}.jsonl"));
     let text = std::fs::read_to_string(kept).unwrap();
@@ -686,4 +686,10 @@ fn the_demo_shows_what_it_should_and_a_second_one_works_too() {
     assert!(std::fs::read_to_string(token).unwrap().starts_with("ngst_"));
     let listed = Command::new("ls").arg(folder.data().join("work")).output().unwrap();
     assert_eq!(String::from_utf8(listed.stdout).unwrap().trim(), "", "working copies are gone");
+}
+
+/// A moment, before the program is asked again.
+#[expect(clippy::disallowed_methods, reason = "the test's own thread waits for a process")]
+fn pause() {
+    std::thread::sleep(std::time::Duration::from_millis(20));
 }

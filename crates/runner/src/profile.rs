@@ -416,7 +416,8 @@ mod tests {
             let written: Value = serde_json::from_str(&sorted(&made.text)).unwrap();
             let target = written["user"]["outputs"]["default"].to_string();
             let names: Vec<_> = made.secrets.iter().map(|(name, _)| name.as_str()).collect();
-            all.push_str(&format!("{}: {target}\n  {}\n", adapter.version, names.join(" ")));
+            let line = format!("{}: {target}\n  {}\n", adapter.version, names.join(" "));
+            all.push_str(&line);
         }
         insta::assert_snapshot!("adapters", all);
     }

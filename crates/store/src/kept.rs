@@ -11,8 +11,8 @@ use domain::{
     notification::Notification,
     profile::Profile,
     semantic_layer::{SemanticLayerConfiguration, SemanticLayerMapping},
-    webhook::Webhook,
     ssh_tunnel::SshTunnel,
+    webhook::Webhook,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, JoinType,

@@ -36,9 +36,9 @@ async fn a_list_that_cannot_be_read_refuses_everybody_and_one_that_can_is_taken_
         let refused = enter().await;
         assert!(matches!(refused, Err(StoreError::AddressRefused { .. })), "{spec}: {refused:?}");
     }
-    let mend = r#"UPDATE kept SET spec = json_object('name', 'office', 'type', 1, 'description', NULL,
+    let mend = r"UPDATE kept SET spec = json_object('name', 'office', 'type', 1, 'description', NULL,
         'cidrs', json_array('192.0.2.0/24'), 'created_by', json_object('user', 1));
-        UPDATE accounts SET ip_rules_revision = ip_rules_revision + 1"#;
+        UPDATE accounts SET ip_rules_revision = ip_rules_revision + 1";
     raw.execute_unprepared(mend).await.unwrap();
     assert!(enter().await.unwrap().is_some());
 }

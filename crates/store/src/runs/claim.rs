@@ -165,7 +165,7 @@ async fn with_all_it_needs(tx: &Tx, store: &Store, run: Run) -> Result<ClaimedRu
         Some(repository) => repositories::deploy_key(tx, repository).await?,
         None => None,
     };
-    let Connecting { connection, connection_secrets, tunnel, credential, secret, attributes } =
+    let Connecting { connection, tunnel, connection_secrets, credential, secret, attributes } =
         profiles::of_run(store, tx, (&environment, &project)).await?;
     let variables = environment_variables::of_run(store, tx, &run).await?;
     Ok(ClaimedRun {
@@ -176,8 +176,8 @@ async fn with_all_it_needs(tx: &Tx, store: &Store, run: Run) -> Result<ClaimedRu
         repository,
         deploy_key,
         connection,
-        connection_secrets,
         tunnel,
+        connection_secrets,
         credential,
         secret,
         attributes,

@@ -264,8 +264,6 @@ pub struct IpRestrictionValidation {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "what fails here is a failed test")]
-
     use domain::Name;
 
     use super::*;
