@@ -671,9 +671,21 @@ fn the_demo_shows_what_it_should_and_a_second_one_works_too() {
         }
         for (token, status, answer) in [
             ("Job Admin on shop", "200", "is queued"),
-            ("Job Viewer on shop", "403", "no grant holds write on runs"),
-            ("Metadata Only on shop", "403", "no grant holds write on runs"),
-            ("Billing Admin", "403", "no grant holds write on runs"),
+            (
+                "Job Viewer on shop",
+                "403",
+                "needs write on `runs`: the permission set Job Runner holds it",
+            ),
+            (
+                "Metadata Only on shop",
+                "403",
+                "needs write on `runs`: the permission set Job Runner holds it",
+            ),
+            (
+                "Billing Admin",
+                "403",
+                "needs write on `runs`: the permission set Job Runner holds it",
+            ),
             ("Job Admin on another project", "404", "not found"),
         ] {
             let row = said.out.lines().find(|line| line.contains(token) && line.contains(status));

@@ -48,6 +48,9 @@ fn concrete(path: &str, account: &TestAccount) -> String {
     let part = |part: &str| match part {
         "{account_id}" => account.id.to_string(),
         "{*remainder}" => "manifest.json".to_owned(),
+        "{subscription_id}" => format!("wsu_{}", "x".repeat(27)),
+        "{event_id}" => format!("wev_{}", "x".repeat(27)),
+        "{receipt_id}" => format!("wrc_{}", "x".repeat(27)),
         _ if part.starts_with('{') => "999999999".to_owned(),
         _ => part.to_owned(),
     };

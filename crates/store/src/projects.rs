@@ -17,7 +17,7 @@ use sea_orm::{
 use crate::{
     Store, StoreError, connections,
     entities::{
-        environment, job,
+        environment, job, kept as kept_noun,
         project::{ActiveModel, Column, Entity, Model},
         repository, run, time, warehouse_credential,
     },
@@ -73,6 +73,27 @@ impl Store {
             .filter(Column::Id.eq(id.get()))
             .filter(Column::State.eq(ACTIVE));
         only(rows, self.reader()).await?.into_domain()
+    }
+
+    /// One of them, and the id of its Semantic Layer configuration, in one statement.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn project_and_configuration(
+        &self,
+        permit: &Permit<Read, Projects>,
+        id: ProjectId,
+    ) -> Result<(Project, Option<i64>), StoreError> {
+        let reached = (Column::AccountId, permit.account());
+        let row = within::<Entity>(reached, Column::Id, &permit.scope())
+            .filter(Column::Id.eq(id.get()))
+            .filter(Column::State.eq(ACTIVE))
+            .find_also_related(kept_noun::Entity)
+            .one(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        let (project, configuration) = row.ok_or(StoreError::NotFound)?;
+        Ok((project.into_domain()?, configuration.map(|row| row.id)))
     }
 
     /// Makes one.

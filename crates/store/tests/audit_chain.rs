@@ -73,7 +73,7 @@ async fn each_of_a_thousand_random_edits_drops_and_swaps_is_found() {
         house.revoke(token.id).await;
     }
     let last = house.records().await;
-    assert_eq!(last, 3 + 60, "three of the account's making, three a token");
+    assert_eq!(last, 6 + 60, "six of the account's making, three a token");
 
     let db = house.raw().await;
     let keep = "CREATE TABLE kept_records AS SELECT * FROM audit_records;
@@ -116,14 +116,14 @@ async fn found_after(sql: &str) -> BrokenChain {
 async fn the_first_bad_record_is_named() {
     let changed = found_after("UPDATE audit_records SET actor = 'user:9' WHERE seq = 2").await;
     let dropped = found_after("DELETE FROM audit_records WHERE seq = 3").await;
-    let cut = found_after("DELETE FROM audit_records WHERE seq = 4").await;
+    let cut = found_after("DELETE FROM audit_records WHERE seq = 7").await;
     let beheaded = found_after("DELETE FROM audit_heads").await;
     let wiped = found_after("DELETE FROM audit_heads; DELETE FROM audit_records").await;
 
     assert_eq!(changed.to_string(), "record 2 of account 1 was changed");
     assert_eq!(dropped.to_string(), "record 3 of account 1 is missing: 4 stands in its place");
-    assert!(cut.to_string().contains("should end with record 4, and ends with 3"));
-    assert!(matches!(beheaded, BrokenChain::WrongEnd { found: 4, .. }), "{beheaded}");
+    assert!(cut.to_string().contains("should end with record 7, and ends with 6"));
+    assert!(matches!(beheaded, BrokenChain::WrongEnd { found: 7, .. }), "{beheaded}");
     assert!(matches!(wiped, BrokenChain::WrongEnd { expected: 1, found: 0, .. }), "{wiped}");
 }
 
@@ -220,7 +220,7 @@ async fn a_writer_that_goes_away_half_way_leaves_a_whole_chain_and_blocks_nobody
 
     let records = house.records().await;
     let tokens = number(&house.raw().await, "SELECT count(*) FROM service_tokens").await;
-    assert_eq!(records, tokens + 3, "a record for each token, and three of the account's making");
+    assert_eq!(records, tokens + 6, "a record for each token, and six of the account's making");
     assert!((2..101).contains(&tokens), "some were made and some were not: {tokens}");
 }
 
@@ -253,7 +253,7 @@ async fn records_say_who_what_before_and_after() {
     let wider = vec![everywhere("job_admin")];
     house.store.replace_grants(&permit, token.id, wider).await.unwrap();
 
-    let records = house.store.audit_records(&house.permit().await, 3, 10).await.unwrap();
+    let records = house.store.audit_records(&house.permit().await, 6, 10).await.unwrap();
 
     let [created, replaced] = records.as_slice() else { panic!("{records:?}") };
     assert_eq!((created.actor.as_str(), created.object.as_str()), ("user:1", "service_token:1"));

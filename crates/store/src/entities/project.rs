@@ -1,6 +1,6 @@
 //! The table `projects`.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{entity::prelude::*, sea_query::ExprTrait as _};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "projects")]
@@ -18,6 +18,22 @@ pub struct Model {
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    #[sea_orm(
+        belongs_to = "super::kept::Entity",
+        from = "Column::Id",
+        to = "super::kept::Column::ProjectId",
+        on_condition = r#"super::kept::Column::Word
+            .eq("semantic_layer_configuration")
+            .and(super::kept::Column::State.eq(1))"#
+    )]
+    SemanticLayerConfiguration,
+}
+
+impl Related<super::kept::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::SemanticLayerConfiguration.def()
+    }
+}
 
 impl ActiveModelBehavior for ActiveModel {}

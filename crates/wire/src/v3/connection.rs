@@ -16,7 +16,8 @@ pub struct Connection {
     /// What a list has, too.
     #[serde(flatten)]
     pub row: ConnectionRow,
-    /// Where the data platform is; its keys depend on `adapter_version`.
+    /// Where the data platform is: the keys that `adapter-schema` names for its `adapter_version`.
+    #[schema(value_type = Object)]
     pub config: ConnectionConfig,
     /// Always null.
     pub oauth_redirect_uri: Option<String>,
@@ -252,8 +253,8 @@ pub struct ConnectionBody {
     /// One of those that `adapter-schema` knows; required, and never changed.
     #[schema(value_type = Option<String>)]
     pub adapter_version: Patch<String>,
-    /// Where the data platform is; required.
-    #[schema(value_type = Option<ConnectionConfig>)]
+    /// Where the data platform is, by the keys that `adapter-schema` names; required.
+    #[schema(value_type = Option<Object>)]
     pub config: Patch<ConfigBody>,
     /// 1
     #[schema(value_type = Option<i64>)]

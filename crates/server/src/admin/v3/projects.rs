@@ -1,9 +1,11 @@
 //! Projects: the same in v2 and v3.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use domain::{
     ProjectId,
-    authz::{Permit, ProjectCreate, Read, Write, kinds::Projects},
+    authz::{Permit, ProjectCreate, Read, SemanticLayerConfig, Write, kinds::Projects},
     list::Paged,
     project::Project as DomainProject,
 };
@@ -29,7 +31,9 @@ pub(crate) async fn list(
     let page = app.store.projects(&permit, &params.query).await?;
     let again = async |query| app.store.projects(&permit, &query).await;
     let deleted = related::deleted(&params, &page, |row| row.id.get(), again).await?;
-    let rows = with_related(&app, &permit, &params.include, &page.rows).await?;
+    let ids = page.rows.iter().map(|project| project.id);
+    let configurations = related::configurations(&app, &permit, ids).await?;
+    let rows = with_related(&app, &permit, &params.include, &page.rows, &configurations).await?;
     let told = |row: Project| if deleted.contains(&row.id) { row.deleted() } else { row };
     Ok(Page(params, Paged { rows, total: page.total }.map(told)))
 }
@@ -41,9 +45,13 @@ pub(crate) async fn show(
     At(id): At<ProjectId>,
     Query(params): Query,
 ) -> Result<Object<Project>, ApiError> {
-    let project = app.store.project(&permit, id).await?;
-    let projects = with_related(&app, &permit, &params.include, &[project]).await?;
-    projects.into_iter().next().map(Object).ok_or(ApiError::NotFound)
+    let (project, configuration) = app.store.project_and_configuration(&permit, id).await?;
+    let tells = permit.also::<Read, SemanticLayerConfig>().is_ok_and(|may| may.within(id).is_ok());
+    let configurations = configuration.filter(|_| tells).map(|configuration| (id, configuration));
+    let projects = [project];
+    let configurations = configurations.into_iter().collect();
+    let found = with_related(&app, &permit, &params.include, &projects, &configurations).await?;
+    found.into_iter().next().map(Object).ok_or(ApiError::NotFound)
 }
 
 /// `POST /api/v3/accounts/{account_id}/projects/`
@@ -107,9 +115,8 @@ async fn with_related(
     permit: &Permit<Read, Projects>,
     include: &Include,
     projects: &[DomainProject],
+    configurations: &BTreeMap<ProjectId, i64>,
 ) -> Result<Vec<Project>, ApiError> {
-    let ids = projects.iter().map(|project| project.id);
-    let configurations = related::configurations(app, permit, ids).await?;
     let asked = |name| projects.iter().filter(move |_| include.has(name));
     let connections = asked("connection").filter_map(|project| project.spec.connection);
     let connections = related::connections(app, permit, connections).await?;
