@@ -90,7 +90,8 @@ fn failures(route: &ServedRoute) -> Vec<(&'static str, &'static str)> {
         ("403", "the token's grants do not hold the action"),
         ("404", "no such object within the token's reach"),
     ];
-    if route.method != axum::http::Method::GET {
+    // What can be downloaded may not be there yet, such as the code of an empty repository.
+    if route.method != axum::http::Method::GET || route.path.ends_with("/download") {
         failures.push(("409", "the state of things does not allow it"));
     }
     if route.described.body.is_some() {
