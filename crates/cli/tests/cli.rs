@@ -6,7 +6,10 @@ mod tls;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::{Read as _, Write as _},
+    net::TcpStream,
     process::Command,
+    time::{Duration, Instant},
 };
 
 use program::{Folder, Server, dbt, narrowgate};
@@ -196,6 +199,10 @@ fn old_tokens_are_imported_without_a_secret_and_told_to_rotate() {
     let from_json = from_json.display().to_string();
     let said = folder.run(&["token", "import", "--account", "1", &from_json]);
     assert!(said.out.contains("1 tokens imported"), "{said:?}");
+    let audit = "/api/v3/accounts/1/audit-logs/?limit=1";
+    let audit = server.ask(Method::GET, &admin, audit, None);
+    assert_eq!(audit["data"][0]["event_type"], "service_token.imported");
+    assert_eq!(audit["data"][0]["actor"], json!({ "type": "system", "id": "importer" }));
     let shown = server.client(&admin, &["token", "list"]).out;
     assert!(shown.contains("from json") && shown.contains("rotate before use"), "{shown}");
     std::fs::write(&csv, "name,created_at\nx,yesterday\n").unwrap();
@@ -450,6 +457,40 @@ fn a_signal_right_after_the_first_line_ends_the_server_well() {
     for _ in 0..10 {
         assert_eq!(Server::start(&folder).terminate(), Some(0));
     }
+}
+
+#[test]
+fn a_request_in_flight_when_the_server_is_asked_to_end_is_answered() {
+    let folder = Folder::new();
+    let admin = folder.init("Acme");
+    let mut server = Server::start(&folder);
+    let body = r#"{ "name": "late" }"#;
+    let mut connection = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+    let head = format!(
+        "POST /api/v3/accounts/1/projects/ HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        admin["personal_token"].as_str().unwrap(),
+        body.len(),
+    );
+    connection.write_all(head.as_bytes()).unwrap();
+    let mut waits = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    connection.read_exact(&mut waits).unwrap();
+    assert!(waits.starts_with(b"HTTP/1.1 100 "), "the handler waits for the body");
+    server.signal();
+    // It takes no new connection any more, and waits for the one that has begun.
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let asked = Instant::now();
+    while TcpStream::connect(&address).is_ok() && asked.elapsed() < Duration::from_secs(5) {
+        pause();
+    }
+    connection.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    assert_eq!(server.ended(), Some(0));
+    let again = Server::start(&folder);
+    let kept = again.ask(Method::GET, &admin, "/api/v3/accounts/1/projects/", None);
+    assert_eq!(kept["data"][0]["name"], "late");
 }
 
 #[test]

@@ -117,3 +117,43 @@ async fn a_name_is_required_and_bounded() {
         assert!(!answer.reason("name").is_empty(), "{body}");
     }
 }
+
+#[tokio::test]
+async fn a_user_has_five_hundred_tokens_at_most() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let path = acme.v3(&format!("/users/{}/account-apikeys/", acme.admin_id));
+    for _ in 1..500 {
+        assert_eq!(acme.admin.post(&path, json!({ "name": "t" })).await.status(), 201);
+    }
+    let full = acme.admin.post(&path, json!({ "name": "t" })).await;
+    assert_eq!(full.status(), 409, "{}", full.text());
+    assert!(full.text().contains("at most 500"), "{}", full.text());
+    let made = acme.admin.get(&format!("{path}?limit=1")).await;
+    assert_eq!(made.json()["extra"]["pagination"]["total_count"], 500);
+    assert_eq!(acme.admin.delete(&format!("{path}{}", made.ids()[0])).await.status(), 200);
+}
+
+#[tokio::test]
+async fn each_change_of_a_personal_token_is_in_the_audit() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let path = acme.v3(&format!("/users/{}/account-apikeys/", acme.admin_id));
+    let made = acme.admin.post(&path, json!({ "name": "laptop" })).await;
+    let one = format!("{path}{}/", made.id());
+    acme.admin.post(&one, json!({})).await;
+    acme.admin.delete(&one).await;
+    let audit = acme.admin.get(&acme.v3("/audit-logs/?limit=3")).await;
+    let events: Vec<_> = audit
+        .data()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| {
+            assert_eq!(record["actor"]["id"], json!(acme.admin_id.to_string()), "{record}");
+            record["event_type"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let expected = ["personal_token.revoked", "personal_token.rotated", "personal_token.created"];
+    assert_eq!(events, expected);
+}

@@ -464,3 +464,16 @@ async fn a_locked_account_queues_no_runs_and_begins_none() {
     assert_eq!(unlocked["lock_reason"], serde_json::Value::Null);
     assert!(house.app.store.claim_run(&permit).await.unwrap().is_some());
 }
+
+#[tokio::test]
+async fn a_project_with_a_run_under_way_stays_until_the_run_has_ended() {
+    let house = House::new().await;
+    house.run(house.job("nightly").await).await;
+    let (run, _) = house.begin(&["dbt build"]).await;
+    let refused = house.acme.admin.delete(&house.sales.url()).await;
+    assert_eq!(refused.status(), 409, "{}", refused.text());
+    assert!(refused.text().contains("cancel it first"), "{}", refused.text());
+    assert_eq!(house.acme.admin.get(&house.sales.url()).await.status(), 200);
+    house.finish(run, Outcome::Success).await;
+    assert_eq!(house.acme.admin.delete(&house.sales.url()).await.status(), 200);
+}

@@ -197,8 +197,17 @@ impl Server {
 
     /// Asks it to end; gives its exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
-        let id = self.child.id().to_string();
-        Command::new("kill").arg(&id).status().unwrap();
+        self.signal();
+        self.ended()
+    }
+
+    /// Asks it to end (SIGTERM), and does not wait for that.
+    pub(crate) fn signal(&self) {
+        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+    }
+
+    /// Waits for its end; gives its exit code.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 

@@ -1,5 +1,7 @@
 //! Nobody hands out more than they hold.
 
+use std::collections::HashMap;
+
 use super::{Action, Decision, Grant, Principal, Scope, decide};
 
 /// A grant that goes beyond what its maker holds (SECURITY.md, line 18).
@@ -18,12 +20,14 @@ pub struct Exceeds {
 /// # Errors
 /// [`Exceeds`] with the first grant and action that are not.
 pub fn contained(grants: &[Grant], maker: &Principal) -> Result<(), Exceeds> {
+    // Each action is decided once, however many grants hold it.
+    let mut decided = HashMap::new();
     for grant in grants {
         for action in grant.rights().actions() {
-            let held = match decide(maker, action) {
+            let held = decided.entry(action).or_insert_with(|| match decide(maker, action) {
                 Decision::Allow(scope) => scope,
                 Decision::Deny => Scope::nowhere(),
-            };
+            });
             if !held.contains(&grant.scope_of(action)) {
                 return Err(Exceeds { grant: grant.clone(), action });
             }

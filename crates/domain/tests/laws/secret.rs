@@ -1,6 +1,10 @@
 //! The text of a token: its shape, its randomness, and what finds it.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
+};
 
 use domain::secret::{DigestKey, PATTERN, TokenKind, TokenSecret};
 use proptest::{prelude::*, sample::select};
@@ -183,5 +187,29 @@ fn every_symbol_is_as_likely_as_any_other() {
         let chi_square: f64 = BASE62.iter().map(|symbol| off(symbol).powi(2) / expected).sum();
         assert!(chi_square < 160.0, "place {at}: {chi_square}");
         assert_eq!(BASE62.iter().map(|symbol| place[usize::from(*symbol)]).sum::<u32>(), TOKENS);
+    }
+}
+
+/// SECURITY line 6, looked at from outside: the place in this process's memory where the text was.
+#[test]
+fn memory_where_a_secret_was_is_wiped_once_it_is_dropped() {
+    let peek = |place: u64| {
+        let mut memory = File::open("/proc/self/mem").unwrap();
+        memory.seek(SeekFrom::Start(place)).unwrap();
+        let mut bytes = [0; TokenSecret::LEN];
+        memory.read_exact(&mut bytes).unwrap();
+        bytes
+    };
+    for kind in TokenKind::ALL {
+        let secret = TokenSecret::mint(kind, &mut generator());
+        let place = secret.reveal().as_ptr() as u64;
+        assert_eq!(&peek(place), secret.reveal().as_bytes());
+        let random = secret.reveal()[5..].to_owned();
+        drop(secret);
+        // The allocator may have written into what it was given back; nothing of the text is there.
+        let left = peek(place);
+        let same = left[5..].iter().zip(random.as_bytes()).filter(|(left, was)| left == was);
+        assert!(same.count() < 8, "{left:?}");
+        assert!(left.windows(16).any(|window| window == [0; 16]), "{left:?}");
     }
 }

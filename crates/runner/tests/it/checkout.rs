@@ -1,6 +1,13 @@
 //! What is checked out, and what is said when it cannot be.
 
-use std::{os::unix::fs::chown, path::Path};
+use std::{
+    io::{BufRead as _, BufReader},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::chown,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 
 use domain::{
     environment::BranchName,
@@ -173,4 +180,47 @@ async fn git_gets_in_by_ssh_with_the_deploy_key_which_is_gone_afterwards() {
     assert!(public.starts_with("ssh-ed25519 "), "{public}");
     assert!(!house.log(run, 4).await.contains("deploy_key"), "{}", house.log(run, 4).await);
     runner.stop().await;
+}
+
+/// A server that the test started; it is ended with the test.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_behind_http_or_gits_own_protocol_can_be_cloned() {
+    let house = House::new().await;
+    let (remote, [first, _]) = repository(&house);
+    let folder = Path::new(&remote).parent().unwrap();
+
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/git_http.py");
+    let mut http = Command::new("python3");
+    let mut http = http.arg(script).arg(folder).stdout(Stdio::piped()).spawn().unwrap();
+    let mut port = String::new();
+    BufReader::new(http.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let _http = Serving(http);
+    let url = format!("http://127.0.0.1:{}/code/.git", port.trim());
+    let (run, printed) = which(&house, &url, Some("dev"), |_| {}).await;
+    assert_eq!(printed, "dev\n", "{}\n{}", run.message, house.logs(run.id).await);
+    let asked = |trigger: &mut Trigger| trigger.git_sha = Some(name(&first));
+    assert_eq!(which(&house, &url, None, asked).await.1, "first\n");
+
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let daemon = Command::new("git")
+        .args(["-c", "safe.directory=*", "daemon", "--export-all", "--listen=127.0.0.1"])
+        .args([format!("--port={port}"), format!("--base-path={}", folder.display())])
+        .spawn()
+        .unwrap();
+    let _daemon = Serving(daemon);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let url = format!("git://127.0.0.1:{port}/code/.git");
+    let (run, printed) = which(&house, &url, None, |_| {}).await;
+    assert_eq!(printed, "second\n", "{}\n{}", run.message, house.logs(run.id).await);
 }
