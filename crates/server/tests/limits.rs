@@ -77,7 +77,7 @@ async fn a_body_that_does_not_come_in_time_is_408_in_the_envelope() {
 async fn an_answer_that_is_not_made_in_time_is_503_in_the_envelope() {
     let app = TestApp::set(|config| config.limits.answer = Duration::ZERO).await;
     let acme = app.account("acme").await;
-    let answer = acme.admin.get("/api/v2/whoami/").await;
+    let answer = acme.admin.get(&acme.v3("/projects/")).await;
     assert_eq!((answer.status(), answer.header("retry-after")), (503, "1"));
     assert_eq!(answer.json()["status"]["user_message"], "The service is not available now.");
     assert_eq!(answer.header("x-request-id").len(), 36);

@@ -90,9 +90,11 @@ async fn reading_one_object_takes_two_statements_at_most() {
             continue;
         }
         let path = all.own(route.path);
+        // Who asks is known for 2 s, and read anew after that: the first statement.
+        acme.admin.get(&acme.v2("/")).await;
         let before = app.store.statements();
         let answer = acme.admin.get(&path).await;
-        let sent = app.store.statements() - before;
+        let sent = 1 + app.store.statements() - before;
         assert_eq!(answer.status(), 200, "{path}: {}", answer.text());
         // A user is read with licence, groups and last use, which are rows of tables of their own:
         // one statement each.

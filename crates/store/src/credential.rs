@@ -22,6 +22,7 @@ use crate::{
         service_token,
         service_token_permission::{self, grant},
     },
+    principals::Known,
     rows::ACTIVE,
 };
 
@@ -60,8 +61,9 @@ struct PersonalRow {
 }
 
 impl Store {
-    /// Who the secret belongs to, with what it holds now, in one statement; `None` if it is
-    /// unknown, expired, revoked or imported, or its account or user is gone.
+    /// Who the secret belongs to, with what it holds now, in one statement, or none if it was asked
+    /// for a moment ago (`principals.rs`); `None` if it is unknown, expired, revoked or imported,
+    /// or its account or user is gone.
     ///
     /// For this process itself: it asks no IP restriction. A face calls
     /// [`Store::authenticate_from`]. Notes the use in memory; [`Store::flush_last_used`] writes it
@@ -74,7 +76,7 @@ impl Store {
         secret: &TokenSecret,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
         let found = self.find_principal(secret).await?;
-        Ok(found.map(|(principal, _)| self.note_use(principal)))
+        Ok(found.map(|known| self.note_use(known.principal)))
     }
 
     /// [`Store::authenticate`] for a caller at an address, held to the account's IP restrictions
@@ -87,7 +89,8 @@ impl Store {
         secret: &TokenSecret,
         address: Option<IpAddr>,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
-        let Some((principal, rules)) = self.find_principal(secret).await? else { return Ok(None) };
+        let found = self.find_principal(secret).await?;
+        let Some(Known { principal, rules, .. }) = found else { return Ok(None) };
         let account = principal.account();
         if let Some(revision) = rules
             && !self.admits(account, revision, address).await?
@@ -102,34 +105,40 @@ impl Store {
         Ok(Some(self.note_use(principal)))
     }
 
-    /// The principal, and the revision of the IP restrictions if they are enforced.
-    async fn find_principal(
-        &self,
-        secret: &TokenSecret,
-    ) -> Result<Option<(Principal, Option<i64>)>, StoreError> {
-        let now = self.clock().now();
-        match secret.kind() {
-            TokenKind::Service => self.service_principal(secret, now).await,
-            TokenKind::Personal => self.personal_principal(secret, now).await,
-            TokenKind::Invitation => Ok(None),
+    /// Who the secret belongs to, remembered or read.
+    async fn find_principal(&self, secret: &TokenSecret) -> Result<Option<Known>, StoreError> {
+        let (now, principals) = (self.clock().now(), self.principals());
+        let digest = secret.digest(self.keyring().digest_key());
+        if let Some(known) = principals.get(&digest, now) {
+            return Ok(Some(known));
         }
+        let changes = principals.changes();
+        let read = match secret.kind() {
+            TokenKind::Service => self.service_principal(secret, now).await?,
+            TokenKind::Personal => self.personal_principal(secret, now).await?,
+            TokenKind::Invitation => None,
+        };
+        if let Some(known) = &read {
+            principals.put(digest, known.clone(), changes);
+        }
+        Ok(read)
     }
 
-    fn note_use(&self, principal: Principal) -> Arc<Principal> {
+    fn note_use(&self, principal: Arc<Principal>) -> Arc<Principal> {
         let now = self.clock().now();
         match principal.credential() {
             Credential::ServiceToken { id, .. } => note(&self.last_used().service, id.get(), now),
             Credential::PersonalToken { id, .. } => note(&self.last_used().personal, id.get(), now),
             Credential::Process => {}
         }
-        Arc::new(principal)
+        principal
     }
 
     async fn service_principal(
         &self,
         secret: &TokenSecret,
         now: Timestamp,
-    ) -> Result<Option<(Principal, Option<i64>)>, StoreError> {
+    ) -> Result<Option<Known>, StoreError> {
         use service_token::{Column, Entity, Relation};
         use service_token_permission as permission;
 
@@ -154,7 +163,8 @@ impl Store {
             .map_err(StoreError::db)?;
 
         let Some(first) = rows.first() else { return Ok(None) };
-        if maybe_time(first.expires_at)?.is_some_and(|end| end <= now) {
+        let expires_at = maybe_time(first.expires_at)?;
+        if expires_at.is_some_and(|end| end <= now) {
             return Ok(None);
         }
         let id = ServiceTokenId::new(first.id).map_err(StoreError::corrupt)?;
@@ -164,14 +174,15 @@ impl Store {
             (row.permission_set.as_deref(), row.project_id, row.categories.as_deref())
         }))?;
         let rules = first.ip_rules_enabled.then_some(first.ip_rules_revision);
-        Ok(Some((Principal::service_token(id, revision, terms, grants), rules)))
+        let principal = Arc::new(Principal::service_token(id, revision, terms, grants));
+        Ok(Some(Known { principal, rules, expires_at }))
     }
 
     async fn personal_principal(
         &self,
         secret: &TokenSecret,
         now: Timestamp,
-    ) -> Result<Option<(Principal, Option<i64>)>, StoreError> {
+    ) -> Result<Option<Known>, StoreError> {
         use personal_token::{Column, Entity, Relation};
 
         // A user's groups in other accounts give nothing here.
@@ -205,7 +216,8 @@ impl Store {
             .map_err(StoreError::db)?;
 
         let Some(first) = rows.first() else { return Ok(None) };
-        if maybe_time(first.expires_at)?.is_some_and(|end| end <= now) {
+        let expires_at = maybe_time(first.expires_at)?;
+        if expires_at.is_some_and(|end| end <= now) {
             return Ok(None);
         }
         let id = PersonalTokenId::new(first.id).map_err(StoreError::corrupt)?;
@@ -217,7 +229,8 @@ impl Store {
             (row.permission_set.as_deref(), row.project_id, row.categories.as_deref())
         }))?;
         let rules = first.ip_rules_enabled.then_some(first.ip_rules_revision);
-        Ok(Some((Principal::user(user, credential, terms, license, grants), rules)))
+        let principal = Arc::new(Principal::user(user, credential, terms, license, grants));
+        Ok(Some(Known { principal, rules, expires_at }))
     }
 
     /// One principal for each account, for one of Narrowgate's own tasks.

@@ -20,7 +20,7 @@ use sea_orm::{
 };
 use tokio::sync::{Mutex as Turnstile, Notify, OwnedMutexGuard};
 
-use crate::{Clock, Keyring, StoreError, artifacts, dialect, migrations};
+use crate::{Clock, Keyring, StoreError, artifacts, dialect, migrations, principals::Principals};
 
 /// The folder that holds everything a server keeps, and the places in it.
 #[derive(Debug, Clone)]
@@ -87,6 +87,7 @@ struct Inner {
     statements: Arc<AtomicU64>,
     appended: Notify,
     last_used: LastUsed,
+    principals: Principals,
     address_rules: AddressRuleCache,
     serving: Mutex<Option<File>>,
     artifacts: Arc<dyn ObjectStore>,
@@ -129,6 +130,7 @@ impl Store {
             statements,
             appended: Notify::new(),
             last_used: LastUsed::default(),
+            principals: Principals::default(),
             address_rules: AddressRuleCache::default(),
             serving: Mutex::new(None),
             artifacts: artifacts::open(dir)?,
@@ -214,6 +216,10 @@ impl Store {
 
     pub(crate) fn last_used(&self) -> &LastUsed {
         &self.inner.last_used
+    }
+
+    pub(crate) fn principals(&self) -> &Principals {
+        &self.inner.principals
     }
 
     pub(crate) fn address_rules(&self) -> &AddressRuleCache {

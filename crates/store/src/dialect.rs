@@ -78,7 +78,8 @@ pub(crate) fn month(column: impl IntoColumnRef) -> SimpleExpr {
 /// Folds the log into the database file.
 pub(crate) const CHECKPOINT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
-/// Has `run_counts` say how many runs each project has, now and from now on.
+/// Has `run_counts` say how many runs each project has, now and from now on (until
+/// [`COUNT_NO_RUNS`]).
 pub(crate) const COUNT_RUNS: [&str; 3] = [
     "INSERT INTO run_counts (account_id, project_id, runs) \
      SELECT account_id, project_id, COUNT(*) FROM runs GROUP BY account_id, project_id",
@@ -89,6 +90,33 @@ pub(crate) const COUNT_RUNS: [&str; 3] = [
     "CREATE TRIGGER run_counts_down AFTER DELETE ON runs BEGIN \
      UPDATE run_counts SET runs = runs - 1 \
      WHERE account_id = OLD.account_id AND project_id = OLD.project_id; END",
+];
+
+/// Ends [`COUNT_RUNS`].
+pub(crate) const COUNT_NO_RUNS: [&str; 2] =
+    ["DROP TRIGGER run_counts_up", "DROP TRIGGER run_counts_down"];
+
+/// Has `run_counts` say how many runs of each job there are in each state, now and from now on.
+pub(crate) const COUNT_RUNS_BY_STATE: [&str; 4] = [
+    "INSERT INTO run_counts (account_id, project_id, environment_id, job_id, status, runs) \
+     SELECT account_id, project_id, environment_id, job_id, status, COUNT(*) FROM runs \
+     GROUP BY account_id, project_id, environment_id, job_id, status",
+    "CREATE TRIGGER run_counts_up AFTER INSERT ON runs BEGIN \
+     INSERT INTO run_counts (account_id, project_id, environment_id, job_id, status, runs) \
+     VALUES (NEW.account_id, NEW.project_id, NEW.environment_id, NEW.job_id, NEW.status, 1) \
+     ON CONFLICT DO UPDATE SET runs = runs + 1; END",
+    "CREATE TRIGGER run_counts_down AFTER DELETE ON runs BEGIN \
+     UPDATE run_counts SET runs = runs - 1 \
+     WHERE account_id = OLD.account_id AND project_id = OLD.project_id \
+     AND environment_id = OLD.environment_id AND job_id = OLD.job_id AND status = OLD.status; END",
+    "CREATE TRIGGER run_counts_over AFTER UPDATE OF status ON runs \
+     WHEN NEW.status <> OLD.status BEGIN \
+     UPDATE run_counts SET runs = runs - 1 \
+     WHERE account_id = OLD.account_id AND project_id = OLD.project_id \
+     AND environment_id = OLD.environment_id AND job_id = OLD.job_id AND status = OLD.status; \
+     INSERT INTO run_counts (account_id, project_id, environment_id, job_id, status, runs) \
+     VALUES (NEW.account_id, NEW.project_id, NEW.environment_id, NEW.job_id, NEW.status, 1) \
+     ON CONFLICT DO UPDATE SET runs = runs + 1; END",
 ];
 
 /// Moves last-used times of a table forward, many rows at once.

@@ -57,6 +57,7 @@ mod memberships;
 mod migrations;
 mod notifications;
 mod personal_tokens;
+mod principals;
 mod profiles;
 mod project_reach;
 mod projects;

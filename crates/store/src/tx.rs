@@ -15,8 +15,13 @@ use tokio::sync::OwnedMutexGuard;
 use crate::{
     Keyring, Store, StoreError, audit,
     entities::{account, event, membership, personal_token, service_token},
+    principals::ForgetsWhenDropped,
     rows::ACTIVE,
 };
+
+/// What is recorded often and changes no principal's rights; after any other record all principals
+/// are read anew.
+const CHANGE_NO_RIGHTS: [&str; 3] = ["environment.", "job.", "run."];
 
 /// A transaction that writes, for one account and by one author.
 ///
@@ -33,6 +38,7 @@ pub(crate) struct Tx {
     now: Timestamp,
     recorded: bool,
     announced: bool,
+    changes_rights: bool,
 }
 
 impl Store {
@@ -72,6 +78,7 @@ impl Tx {
             now: store.clock().now(),
             recorded: false,
             announced: false,
+            changes_rights: false,
         }
     }
 
@@ -120,6 +127,7 @@ impl Tx {
         };
         audit::append(&self.db, self.store.keyring(), entry).await?;
         self.recorded = true;
+        self.changes_rights |= !CHANGE_NO_RIGHTS.iter().any(|noun| event.starts_with(noun));
         Ok(())
     }
 
@@ -154,7 +162,8 @@ impl Tx {
     }
 
     async fn end(self) -> Result<(), StoreError> {
-        let Self { db, _turn, store, announced, .. } = self;
+        let Self { db, _turn, store, announced, changes_rights, .. } = self;
+        let _forgets = changes_rights.then(|| ForgetsWhenDropped(store.principals()));
         db.commit().await.map_err(StoreError::db)?;
         if announced {
             store.announce();

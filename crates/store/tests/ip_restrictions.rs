@@ -5,7 +5,10 @@ mod common;
 use std::net::IpAddr;
 
 use common::{house, name};
-use domain::ip_restriction::{Cidr, IpRestriction, RuleType};
+use domain::{
+    authz::License,
+    ip_restriction::{Cidr, IpRestriction, RuleType},
+};
 use sea_orm::ConnectionTrait as _;
 use store::StoreError;
 
@@ -24,23 +27,29 @@ async fn a_list_that_cannot_be_read_refuses_everybody_and_one_that_can_is_taken_
     };
     house.store.create_ip_restriction(&permit, rule, Some(true)).await.unwrap();
     let office: IpAddr = OFFICE.parse().unwrap();
-    let enter = async || house.store.authenticate_from(&house.secret, Some(office)).await;
-    assert!(enter().await.unwrap().is_some());
+    // A change of rights has principals read anew, as 2 s would.
+    let enter = async |change: &str| {
+        house.user(&format!("{change}@example.com"), License::ReadOnly, vec![]).await;
+        house.store.authenticate_from(&house.secret, Some(office)).await
+    };
+    assert!(enter("first").await.unwrap().is_some());
     let raw = house.raw().await;
-    for spec in ["{}", "not JSON", r#"{"cidrs":["192.0.2.0/240"]}"#] {
+    let specs =
+        [("empty", "{}"), ("no-json", "not JSON"), ("wide", r#"{"cidrs":["192.0.2.0/240"]}"#)];
+    for (change, spec) in specs {
         let spoil = format!(
             "UPDATE kept SET spec = '{spec}'; \
              UPDATE accounts SET ip_rules_revision = ip_rules_revision + 1"
         );
         raw.execute_unprepared(&spoil).await.unwrap();
-        let refused = enter().await;
+        let refused = enter(change).await;
         assert!(matches!(refused, Err(StoreError::AddressRefused { .. })), "{spec}: {refused:?}");
     }
     let mend = r"UPDATE kept SET spec = json_object('name', 'office', 'type', 1, 'description', NULL,
         'cidrs', json_array('192.0.2.0/24'), 'created_by', json_object('user', 1));
         UPDATE accounts SET ip_rules_revision = ip_rules_revision + 1";
     raw.execute_unprepared(mend).await.unwrap();
-    assert!(enter().await.unwrap().is_some());
+    assert!(enter("mended").await.unwrap().is_some());
 }
 
 #[tokio::test]

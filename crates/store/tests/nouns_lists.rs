@@ -193,6 +193,24 @@ async fn runs_are_filtered_by_range_and_version_and_ordered_by_time() {
     let page = ListQuery { limit: 1, offset: 1, ..ordered };
     assert_eq!(ids(page.clone()).await, [a]);
     assert_eq!(store.runs(&permit, &page).await.unwrap().total, 2, "before the page is cut");
+    // How many there are is counted without them, whatever of this is asked for.
+    for (field, value) in [
+        ("project_id", of.project.to_string()),
+        ("environment_id", of.environment.to_string()),
+        ("job_definition_id", of.job.to_string()),
+        ("job_id", "999".to_owned()),
+        ("status", "1".to_owned()),
+        ("status", "20".to_owned()),
+        ("git_branch", "main".to_owned()),
+    ] {
+        for second in [is("1"), is("20"), among(&[1, 3, 10, 20])] {
+            let mut query = filter(field, is(&value));
+            query.filters.extend(filter("status", second).filters);
+            let whole = store.runs(&permit, &query).await.unwrap().rows.len() as u64;
+            let cut = store.runs(&permit, &ListQuery { limit: 1, ..query }).await.unwrap();
+            assert_eq!(cut.total, whole, "{field} {value}");
+        }
+    }
     let unknown = store.runs(&permit, &order("shoe_size", false)).await;
     let refused = matches!(unknown, Err(StoreError::Invalid { field: "order_by", .. }));
     assert!(refused, "{unknown:?}");

@@ -251,10 +251,18 @@ CREATE INDEX "repositories_account_id_project_id_state_id" ON "repositories" ("a
   "id");
 CREATE TABLE "run_counts" ( "account_id" integer NOT NULL,
   "project_id" integer NOT NULL,
+  "environment_id" integer NOT NULL,
+  "job_id" integer NOT NULL,
+  "status" integer NOT NULL,
   "runs" integer NOT NULL, PRIMARY KEY ("account_id",
-  "project_id"),
+  "project_id",
+  "environment_id",
+  "job_id",
+  "status"),
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
-  FOREIGN KEY ("project_id") REFERENCES "projects" ("id") );
+  FOREIGN KEY ("project_id") REFERENCES "projects" ("id"),
+  FOREIGN KEY ("environment_id") REFERENCES "environments" ("id"),
+  FOREIGN KEY ("job_id") REFERENCES "jobs" ("id") );
 CREATE TABLE "run_steps" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "project_id" integer NOT NULL,
@@ -279,8 +287,9 @@ CREATE TABLE "run_usage" ( "run_id" integer NOT NULL,
   FOREIGN KEY ("project_id") REFERENCES "projects" ("id") );
 CREATE INDEX "run_usage_account_id_project_id" ON "run_usage" ("account_id",
   "project_id");
-CREATE TRIGGER run_counts_down AFTER DELETE ON runs BEGIN UPDATE run_counts SET runs = runs - 1 WHERE account_id = OLD.account_id AND project_id = OLD.project_id; END;
-CREATE TRIGGER run_counts_up AFTER INSERT ON runs BEGIN INSERT INTO run_counts (account_id, project_id, runs) VALUES (NEW.account_id, NEW.project_id, 1) ON CONFLICT (account_id, project_id) DO UPDATE SET runs = runs + 1; END;
+CREATE TRIGGER run_counts_down AFTER DELETE ON runs BEGIN UPDATE run_counts SET runs = runs - 1 WHERE account_id = OLD.account_id AND project_id = OLD.project_id AND environment_id = OLD.environment_id AND job_id = OLD.job_id AND status = OLD.status; END;
+CREATE TRIGGER run_counts_over AFTER UPDATE OF status ON runs WHEN NEW.status <> OLD.status BEGIN UPDATE run_counts SET runs = runs - 1 WHERE account_id = OLD.account_id AND project_id = OLD.project_id AND environment_id = OLD.environment_id AND job_id = OLD.job_id AND status = OLD.status; INSERT INTO run_counts (account_id, project_id, environment_id, job_id, status, runs) VALUES (NEW.account_id, NEW.project_id, NEW.environment_id, NEW.job_id, NEW.status, 1) ON CONFLICT DO UPDATE SET runs = runs + 1; END;
+CREATE TRIGGER run_counts_up AFTER INSERT ON runs BEGIN INSERT INTO run_counts (account_id, project_id, environment_id, job_id, status, runs) VALUES (NEW.account_id, NEW.project_id, NEW.environment_id, NEW.job_id, NEW.status, 1) ON CONFLICT DO UPDATE SET runs = runs + 1; END;
 CREATE TABLE "runs" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "project_id" integer NOT NULL,
@@ -325,6 +334,9 @@ CREATE INDEX "runs_account_id_status_id" ON "runs" ("account_id",
   "status",
   "id");
 CREATE INDEX "runs_environment_id_id" ON "runs" ("environment_id",
+  "id");
+CREATE INDEX "runs_job_id_finished_at_id" ON "runs" ("job_id",
+  "finished_at",
   "id");
 CREATE INDEX "runs_job_id_id" ON "runs" ("job_id",
   "id");

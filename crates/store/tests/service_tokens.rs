@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{account, everywhere, house, house_on, name, noon, number, secret};
 use domain::{
     Plan, Timestamp,
@@ -11,7 +13,7 @@ use domain::{
     service_token::{ServiceToken, TokenState},
 };
 use sea_orm::ConnectionTrait as _;
-use store::{AccountChange, ImportedToken, NewServiceToken, StoreError};
+use store::{AccountChange, ImportedToken, Keyring, NewServiceToken, Store, StoreError};
 
 #[tokio::test]
 async fn a_token_opens_what_it_was_granted_until_it_is_revoked() {
@@ -362,4 +364,25 @@ async fn a_user_who_may_not_mint_makes_no_tokens() {
     assert_eq!(caller.principal().id(), PrincipalId::User(user));
     assert!(domain::authz::authorize::<Read, ServiceTokens>(&caller, house.account).is_ok());
     assert!(domain::authz::authorize::<Write, ServiceTokens>(&caller, house.account).is_err());
+}
+
+/// Another process on the same folder is not told; it looks again after 2 s.
+#[tokio::test]
+async fn a_change_counts_at_once_where_it_is_made_and_within_two_seconds_elsewhere() {
+    let house = house().await;
+    let (token, secret) = house.token("t", vec![everywhere("job_admin")], 9).await;
+    let dir = house.store.data_dir();
+    let keyring = Keyring::load_or_create(&dir.keyring()).unwrap();
+    let other = Store::open(dir, keyring, house.clock.clone()).await.unwrap();
+    let before = other.statements();
+    for store in [&house.store, &other, &other, &other] {
+        assert!(store.authenticate(&secret).await.unwrap().is_some());
+    }
+    assert_eq!(other.statements() - before, 1, "it is remembered");
+
+    house.revoke(token.id).await;
+
+    assert!(house.store.authenticate(&secret).await.unwrap().is_none());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(other.authenticate(&secret).await.unwrap().is_none());
 }

@@ -1,4 +1,4 @@
-//! The table `run_counts`: how many runs a project has. Triggers keep it.
+//! The table `run_counts`: how many runs of a job are in a state. Triggers keep it.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,6 +9,12 @@ pub struct Model {
     pub account_id: i64,
     #[sea_orm(primary_key, auto_increment = false)]
     pub project_id: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub environment_id: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub job_id: i64,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub status: i64,
     pub runs: i64,
 }
 

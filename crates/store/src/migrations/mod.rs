@@ -12,6 +12,7 @@ mod m0005_projects;
 mod m0006_runs;
 mod m0007_guard;
 mod m0008_schedules;
+mod m0030_run_counts;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_runs::Migration),
             Box::new(m0007_guard::Migration),
             Box::new(m0008_schedules::Migration),
+            Box::new(m0030_run_counts::Migration),
         ]
     }
 }

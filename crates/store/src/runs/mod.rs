@@ -72,7 +72,13 @@ static COLLECTION: Collection<Column> = Collection {
 /// What of a list of runs can be counted without its rows.
 static COUNTS: Collection<run_count::Column> = Collection {
     id: run_count::Column::ProjectId,
-    fields: &[Field { name: "project_id", column: run_count::Column::ProjectId, kind: Kind::Int }],
+    fields: &[
+        Field { name: "project_id", column: run_count::Column::ProjectId, kind: Kind::Int },
+        Field { name: "environment_id", column: run_count::Column::EnvironmentId, kind: Kind::Int },
+        Field { name: "job_definition_id", column: run_count::Column::JobId, kind: Kind::Int },
+        Field { name: "job_id", column: run_count::Column::JobId, kind: Kind::Int },
+        Field { name: "status", column: run_count::Column::Status, kind: Kind::Int },
+    ],
     state: State { active: || Expr::value(true), default: StateFilter::All },
 };
 
@@ -88,7 +94,7 @@ impl Store {
     ) -> Result<Paged<Run>, StoreError> {
         let reached = (Column::AccountId, permit.account());
         let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope());
-        let known = is_of_projects(query).then(|| self.count_runs(permit, query));
+        let known = are_counted(query).then(|| self.count_runs(permit, query));
         let page = self.page_of(rows, &COLLECTION, query, known).await?;
         let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
         Ok(Paged { rows, total: page.total })
@@ -161,17 +167,17 @@ impl Store {
 }
 
 impl Store {
-    /// How many runs there are in the projects that the permit reaches and the query names.
+    /// How many runs there are of what the permit reaches and the query names.
     async fn count_runs(
         &self,
         permit: &Permit<Read, Runs>,
         query: &ListQuery,
     ) -> Result<u64, StoreError> {
         let reached = (run_count::Column::AccountId, permit.account());
-        let of_projects = ListQuery { state: None, ..query.clone() };
+        let counted = ListQuery { state: None, ..query.clone() };
         let counts: Vec<i64> =
             within::<run_count::Entity>(reached, run_count::Column::ProjectId, &permit.scope())
-                .filter(COUNTS.condition(&of_projects)?)
+                .filter(COUNTS.condition(&counted)?)
                 .select_only()
                 .column(run_count::Column::Runs)
                 .into_tuple()
@@ -182,11 +188,13 @@ impl Store {
     }
 }
 
-/// Whether a query asks for all runs, or for those of some projects: how many there are is known.
-fn is_of_projects(query: &ListQuery) -> bool {
-    let says_nothing = |name: &str| name == "project_id" || COLLECTION.field(name).is_none();
+/// Whether a query asks for all runs, or for those of some projects, environments, jobs or states:
+/// how many there are is known.
+fn are_counted(query: &ListQuery) -> bool {
+    let known = |name: &str| COUNTS.fields.iter().any(|field| field.name == name);
+    let says_nothing = |name: &str| COLLECTION.field(name).is_none();
     query.state != Some(StateFilter::Deleted)
-        && query.filters.iter().all(|filter| says_nothing(&filter.field))
+        && query.filters.iter().all(|filter| known(&filter.field) || says_nothing(&filter.field))
 }
 
 impl Model {
