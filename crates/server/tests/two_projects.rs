@@ -96,10 +96,7 @@ async fn reading_one_object_takes_two_statements_at_most() {
         let answer = acme.admin.get(&path).await;
         let sent = 1 + app.store.statements() - before;
         assert_eq!(answer.status(), 200, "{path}: {}", answer.text());
-        // A user is read with licence, groups and last use, which are rows of tables of their own:
-        // one statement each.
-        let most = if route.path.ends_with("/users/{user_id}") { 5 } else { 2 };
-        assert!(sent <= most, "{path} takes {sent} statements");
+        assert!(sent <= 2, "{path} takes {sent} statements");
         read += 1;
     }
     assert!(read >= 14, "{read}");

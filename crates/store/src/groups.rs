@@ -342,11 +342,7 @@ fn of(account: AccountId) -> Select<Entity> {
 
 impl Model {
     fn spec(&self) -> Result<GroupSpec, StoreError> {
-        Ok(GroupSpec {
-            name: Name::parse(self.name.as_str()).map_err(StoreError::corrupt)?,
-            assign_by_default: self.assign_by_default,
-            sso_mapping_groups: from_text(&self.sso_mapping_groups)?,
-        })
+        spec(&self.name, self.assign_by_default, &self.sso_mapping_groups)
     }
 
     /// As its members show it.
@@ -357,6 +353,19 @@ impl Model {
             spec: self.spec()?,
         })
     }
+}
+
+/// What a group's columns say of it.
+pub(crate) fn spec(
+    name: &str,
+    assign_by_default: bool,
+    mappings: &str,
+) -> Result<GroupSpec, StoreError> {
+    Ok(GroupSpec {
+        name: Name::parse(name).map_err(StoreError::corrupt)?,
+        assign_by_default,
+        sso_mapping_groups: from_text(mappings)?,
+    })
 }
 
 /// Rows with what they give and how many are in them: one statement each for all.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     Store, StoreError,
-    entities::{maybe_time, membership, personal_token, time, user},
+    entities::{group, group_member, maybe_time, membership, personal_token, time, user},
     groups,
     list::{Collection, Field, Kind, State},
     memberships,
@@ -12,15 +12,15 @@ use crate::{
     tx::Tx,
 };
 use domain::{
-    AccountId, LicenseId, UserId,
+    AccountId, GroupId, LicenseId, UserId,
     authz::{Identity, Members, OwnTokens, Permit, PrincipalId, Read, Write},
     list::{ListQuery, Paged, StateFilter},
     user::{Email, User, UserGroup},
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait as _, JoinType, QueryFilter as _, QuerySelect as _,
-    RelationTrait as _,
-    sea_query::{Expr, SimpleExpr},
+    ColumnTrait, ConnectionTrait, EntityTrait as _, FromQueryResult, JoinType, QueryFilter as _,
+    QueryOrder as _, QuerySelect, QueryTrait as _, RelationTrait as _,
+    sea_query::{Expr, ExprTrait as _, SimpleExpr},
 };
 use serde_json::json;
 
@@ -161,19 +161,69 @@ async fn rename(mut tx: Tx, id: UserId, change: NamesChange) -> Result<User, Sto
     Ok(after)
 }
 
-/// Who is in the account under this id.
+/// A membership with its user's address and last use, beside one of the user's groups here.
+#[derive(FromQueryResult)]
+struct Member {
+    #[sea_orm(nested)]
+    membership: membership::Model,
+    email: String,
+    last_used: Option<i64>,
+    group_id: Option<i64>,
+    group_name: Option<String>,
+    group_assign_by_default: Option<bool>,
+    group_mappings: Option<String>,
+}
+
+/// Who is in the account under this id, in one statement.
 pub(crate) async fn find(
     db: &impl ConnectionTrait,
     account: AccountId,
     id: UserId,
 ) -> Result<User, StoreError> {
-    let row = memberships::of(account)
+    let last_used = personal_token::Entity::find()
+        .select_only()
+        .expr(personal_token::Column::LastUsed.max())
+        .filter(personal_token::Column::AccountId.eq(account.get()))
+        .filter(personal_token::Column::UserId.eq(id.get()))
+        .into_query();
+    let mut rows = memberships::of(account)
         .filter(membership::Column::UserId.eq(id.get()))
-        .one(db)
-        .await
-        .map_err(StoreError::db)?;
-    let rows = row.into_iter().collect();
-    of_memberships(db, account, rows).await?.pop().ok_or(StoreError::NotFound)
+        .join(JoinType::InnerJoin, membership::Relation::User.def())
+        .column_as(user::Column::Email, "email")
+        .expr_as(Expr::from(last_used), "last_used")
+        .column_as(group::Column::Id, "group_id")
+        .column_as(group::Column::Name, "group_name")
+        .column_as(group::Column::AssignByDefault, "group_assign_by_default")
+        .column_as(group::Column::SsoMappingGroups, "group_mappings")
+        .order_by_asc(group::Column::Id);
+    // Groups of other accounts are none of this one's.
+    let in_groups = group_member::Entity::find()
+        .select_only()
+        .column(group_member::Column::GroupId)
+        .filter(group_member::Column::UserId.eq(id.get()))
+        .into_query();
+    let of_account = group::Column::AccountId.eq(account.get());
+    QuerySelect::query(&mut rows)
+        .left_join(group::Entity, group::Column::Id.in_subquery(in_groups).and(of_account));
+    let rows: Vec<Member> = rows.into_model().all(db).await.map_err(StoreError::db)?;
+    let groups: Vec<_> =
+        rows.iter().filter_map(|row| row.group(account)).collect::<Result<_, _>>()?;
+    let Member { membership, email, last_used, .. } =
+        rows.into_iter().next().ok_or(StoreError::NotFound)?;
+    into_domain(membership, &email, groups, last_used)
+}
+
+impl Member {
+    fn group(&self, account: AccountId) -> Option<Result<UserGroup, StoreError>> {
+        let (id, name, mappings) =
+            (self.group_id?, self.group_name.as_ref()?, self.group_mappings.as_ref()?);
+        let shown = || {
+            let id = GroupId::new(id).map_err(StoreError::corrupt)?;
+            let spec = groups::spec(name, self.group_assign_by_default == Some(true), mappings)?;
+            Ok(UserGroup { id, account, spec })
+        };
+        Some(shown())
+    }
 }
 
 /// The users of these memberships of one account, in their order, with groups and when their
@@ -208,20 +258,20 @@ pub(crate) async fn of_memberships(
         let Some(user) = people.remove(&membership.user_id) else { continue };
         let groups = groups.remove(&user.id).unwrap_or_default();
         let last_used = last_used.get(&user.id).copied().flatten();
-        whole.push(into_domain(membership, &user, groups, last_used)?);
+        whole.push(into_domain(membership, &user.email, groups, last_used)?);
     }
     Ok(whole)
 }
 
 fn into_domain(
     membership: membership::Model,
-    user: &user::Model,
+    email: &str,
     groups: Vec<UserGroup>,
     last_used: Option<i64>,
 ) -> Result<User, StoreError> {
     Ok(User {
-        id: UserId::new(user.id).map_err(StoreError::corrupt)?,
-        email: Email::parse(&user.email).map_err(StoreError::corrupt)?,
+        id: UserId::new(membership.user_id).map_err(StoreError::corrupt)?,
+        email: Email::parse(email).map_err(StoreError::corrupt)?,
         license: membership.license.parse().map_err(StoreError::corrupt)?,
         license_id: LicenseId::new(membership.license_id).map_err(StoreError::corrupt)?,
         groups,
