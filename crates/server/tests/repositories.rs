@@ -47,6 +47,32 @@ async fn a_repository_that_is_cloned_by_ssh_has_a_key_pair_of_its_own() {
     }
 }
 
+#[tokio::test]
+async fn repositories_are_found_by_the_name_at_the_end_of_their_address() {
+    let (_app, acme, sales) = acme().await;
+    let path = sales.v3("/repositories/");
+    for (remote, name) in [
+        ("https://git.example/acme/Shop.git", "Shop"),
+        ("https://git.example:8443/acme/deep/stock/", "stock"),
+        ("git@git.example:acme/pay.git", "pay"),
+        ("git@git.example:alone.git", "alone"),
+        ("ssh://git@git.example/acme/a_b.git.git", "a_b.git"),
+    ] {
+        let made = acme.admin.post(&path, json!({ "remote_url": remote })).await;
+        assert_eq!(made.data()["name"], name, "{}", made.text());
+        for query in [format!("name={name}"), format!("name__icontains={}", name.to_uppercase())] {
+            for path in [&path, &acme.v2("/repositories/")] {
+                let found = acme.admin.get(&format!("{path}?{query}")).await;
+                assert_eq!(found.ids(), [made.id()], "{path}?{query}");
+            }
+        }
+    }
+    let none = acme.admin.get(&format!("{path}?name__icontains=acme")).await;
+    assert_eq!(none.ids(), [0_i64; 0], "the owner is no part of the name");
+    let by_name = acme.admin.get(&format!("{path}?order_by=-name")).await.data();
+    assert_eq!((&by_name[0]["name"], &by_name[4]["name"]), (&json!("stock"), &json!("Shop")));
+}
+
 fn git(folder: &std::path::Path, arguments: &[&str]) {
     let mut command = Command::new("git");
     command.args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]);

@@ -69,6 +69,19 @@ pub(crate) fn in_json(column: impl ColumnTrait, name: &str) -> SimpleExpr {
     Func::cust("json_extract").arg(column.into_expr()).arg(format!("$.{name}")).into()
 }
 
+/// The name at the end of a git address (`shop` of `git@host:acme/shop.git`), as answers tell it.
+pub(crate) fn last_name(column: impl ColumnTrait) -> SimpleExpr {
+    // Without the slash and the `.git` at its end; then what stands behind the last `/` or `:`.
+    const ADDRESS: &str = "rtrim(?, '/')";
+    let bare = format!(
+        "iif({ADDRESS} LIKE '%.git', substr({ADDRESS}, 1, length({ADDRESS}) - 4), {ADDRESS})"
+    );
+    let parts = format!("replace({bare}, ':', '/')");
+    let sql = format!("substr({parts}, length(rtrim({parts}, replace({parts}, '/', ''))) + 1)");
+    let places = sql.matches('?').count();
+    Expr::cust_with_exprs(sql, std::iter::repeat_n(column.into_expr(), places))
+}
+
 /// The month (`2026-11`, in UTC) of a time.
 pub(crate) fn month(column: impl IntoColumnRef) -> SimpleExpr {
     let seconds = Expr::col(column).div(1_000_000);

@@ -53,7 +53,8 @@ pub(crate) enum Kind {
     Never,
     /// Stands in the column's JSON under the field's name, and reads like this.
     InSpec(&'static Kind),
-    /// A text that stands in no column of the collection's own table, such as a user's address.
+    /// A text that stands in no column of the collection's own table, such as a user's address, or
+    /// in a part of one.
     Elsewhere(fn() -> SimpleExpr),
 }
 

@@ -8,12 +8,13 @@ use domain::{
     repository::{Repository, RepositorySpec},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _,
-    QueryFilter as _, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    sea_query::{Expr, SimpleExpr},
 };
 
 use crate::{
-    Store, StoreError,
+    Store, StoreError, dialect,
     entities::{
         project,
         repository::{ActiveModel, Column, Entity, Model},
@@ -32,11 +33,16 @@ static COLLECTION: Collection<Column> = Collection {
     fields: &[
         Field { name: "project_id", column: Column::ProjectId, kind: Kind::Int },
         Field { name: "remote_url", column: Column::RemoteUrl, kind: Kind::Text },
+        Field { name: "name", column: Column::RemoteUrl, kind: Kind::Elsewhere(name) },
         Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
         Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
     ],
     state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
+
+fn name() -> SimpleExpr {
+    dialect::last_name(Column::RemoteUrl)
+}
 
 impl Store {
     /// Those that the permit reaches.
