@@ -3,19 +3,29 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{AccountId, ConnectionId, Name, Timestamp, adapter::AdapterVersion};
+use crate::{
+    AccountId, ConnectionId, Name, ProjectId, Timestamp, adapter::AdapterVersion,
+    authz::PrincipalId, kept::Id, project_adapter::ProjectAdapter,
+};
 
-/// A connection of an account.
+/// A connection of an account, or of one project alone (what the documents call legacy).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
     /// Its id.
     pub id: ConnectionId,
     /// The account that it belongs to.
     pub account: AccountId,
+    /// The project that it belongs to; `None` if it is the account's, for all its projects.
+    pub project: Option<ProjectId>,
     /// What can be edited.
     pub spec: ConnectionSpec,
-    /// In how many environments it is used.
+    /// Who made it, if that is known.
+    pub created_by: Option<PrincipalId>,
+    /// How many environments connect by it: those that name it, those whose profile does, and
+    /// those whose project does where they name none themselves.
     pub environments: u64,
+    /// Whether it has an SSH tunnel.
+    pub tunnel: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -29,6 +39,17 @@ pub struct ConnectionSpec {
     pub name: Name,
     /// The data platform, and where it is.
     pub platform: Platform,
+    /// The adapter of the project that it was made by; of connections of a project alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter_id: Option<Id<ProjectAdapter>>,
+}
+
+impl ConnectionSpec {
+    /// One by this name.
+    #[must_use]
+    pub const fn named(name: Name, platform: Platform) -> Self {
+        Self { name, platform, adapter_id: None }
+    }
 }
 
 /// A data platform and its address. The wire's `adapter_version` tells which.

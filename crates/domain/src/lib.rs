@@ -52,6 +52,7 @@ pub mod personal_token;
 mod plan;
 pub mod profile;
 pub mod project;
+pub mod project_adapter;
 pub mod reach;
 pub mod repository;
 pub mod run;
@@ -63,6 +64,7 @@ pub mod ssh_tunnel;
 mod time;
 pub mod usage;
 pub mod user;
+pub mod user_credentials;
 pub mod warehouse_credential;
 pub mod webhook;
 

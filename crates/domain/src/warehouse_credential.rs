@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 use crate::{
     AccountId, CredentialId, ProjectId, Timestamp,
     adapter::{AdapterVersion, FieldSecrets},
+    kept::Id,
+    project_adapter::ProjectAdapter,
 };
 
 /// A credential of a project, without its secret, which is sealed in the store and never echoed.
@@ -37,6 +39,9 @@ pub struct CredentialSpec {
     pub target_name: String,
     /// How many threads dbt uses, 1 to 64.
     pub threads: u8,
+    /// The adapter of the project that it was made by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter_id: Option<Id<ProjectAdapter>>,
 }
 
 /// Who logs in, for which platform.

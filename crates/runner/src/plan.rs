@@ -107,8 +107,11 @@ mod tests {
         Connection {
             id: ConnectionId::new(1).unwrap(),
             account: AccountId::new(1).unwrap(),
-            spec: ConnectionSpec { name, platform: Platform::DuckDb { path } },
+            project: None,
+            spec: ConnectionSpec::named(name, Platform::DuckDb { path }),
+            created_by: None,
             environments: 1,
+            tunnel: false,
             created_at: Timestamp::from_micros(0).unwrap(),
             updated_at: Timestamp::from_micros(0).unwrap(),
         }

@@ -35,7 +35,8 @@ pub(crate) struct Profile {
     pub(crate) secrets: Vec<(String, Hidden)>,
 }
 
-/// Makes the profile of a run; DuckDB files are in `warehouses`, one folder an account.
+/// Makes the profile of a run; DuckDB files are in `warehouses`, one folder an account, and in it
+/// one for each project with a connection of its own: who may write that names no file of others.
 ///
 /// # Errors
 /// A sentence that says what is missing or does not go together.
@@ -55,7 +56,11 @@ pub(crate) fn profile(claimed: &ClaimedRun, warehouses: &Path) -> Result<Profile
     let login = claimed.credential.as_ref().map(|credential| &credential.spec.login);
     let (output, database, secrets) = match (&connection.spec.platform, login) {
         (Platform::DuckDb { path }, None | Some(Login::DuckDb)) => {
-            let file = warehouses.join(claimed.run.account.to_string()).join(path.as_str());
+            let mut file = warehouses.join(claimed.run.account.to_string());
+            if let Some(project) = connection.project {
+                file.extend(["projects".to_owned(), project.to_string()]);
+            }
+            file.push(path.as_str());
             let output = json!({ "type": "duckdb", "path": literal(&file.to_string_lossy()) });
             (output, Some(file), Vec::new())
         }
@@ -270,8 +275,11 @@ mod tests {
         let connection = platform.map(|platform| Connection {
             id: connection,
             account,
-            spec: ConnectionSpec { name: name("Warehouse"), platform },
+            project: None,
+            spec: ConnectionSpec::named(name("Warehouse"), platform),
+            created_by: None,
             environments: 1,
+            tunnel: false,
             created_at,
             updated_at,
         });
@@ -284,6 +292,7 @@ mod tests {
                 schema: "analytics".to_owned(),
                 target_name: "default".to_owned(),
                 threads: 8,
+                adapter_id: None,
             },
             created_at,
             updated_at,
@@ -344,6 +353,16 @@ mod tests {
     fn duckdb_needs_no_credential() {
         let text = text(&claimed(Some(duckdb()), None));
         assert_snapshot!(text, @r#"{"user":{"outputs":{"default":{"path":"/data/warehouses/4/marts/shop.duckdb","schema":"main","threads":4,"type":"duckdb"}},"target":"default"}}"#);
+    }
+
+    #[test]
+    fn a_connection_of_a_project_names_files_in_a_folder_of_the_project_s_own() {
+        let mut claimed = claimed(Some(duckdb()), None);
+        let project = claimed.project.id;
+        claimed.connection.as_mut().unwrap().project = Some(project);
+        let file = profile(&claimed, Path::new("/data/warehouses")).unwrap().database.unwrap();
+        let expected = format!("/data/warehouses/4/projects/{project}/marts/shop.duckdb");
+        assert_eq!(file, Path::new(&expected));
     }
 
     #[test]

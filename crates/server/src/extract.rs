@@ -147,9 +147,14 @@ impl PathId for GroupId {
     const ALIAS: &str = "group_permission_id";
 }
 
+impl PathId for ConnectionId {
+    const NAME: &str = "connection_id";
+    // One of a project, in a list of its own.
+    const ALIAS: &str = "project_connection_id";
+}
+
 path_ids! {
     AccountId = "account_id",
-    ConnectionId = "connection_id",
     CredentialId = "credential_id",
     EnvironmentId = "environment_id",
     InviteId = "invite_id",

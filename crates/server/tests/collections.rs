@@ -76,6 +76,16 @@ impl World {
             "target_name": "default", "threads": 4,
         });
         self.made(&house.sales.v3("/credentials/"), body).await;
+        let body = json!({ "name": name, "type": "adapter", "adapter_version": "duckdb_v0",
+            "details": { "path": "shop.duckdb" } });
+        self.made(&house.sales.v3("/connections/"), body).await;
+        // One a project.
+        let project = house.acme.project(&format!("{name}-own")).await;
+        let body = json!({ "type": "postgres", "username": name, "default_schema": "s" });
+        let own = self.made(&project.v3("/credentials/"), body).await;
+        let body = json!({ "project_id": project.id.get(), "credentials_id": own["id"] });
+        let path = format!("/api/v3/users/{}/credentials/", house.acme.admin_id);
+        self.made(&path, body).await;
     }
 
     async fn tokens(&mut self, name: &str) {

@@ -93,6 +93,72 @@ async fn a_list_of_connections_has_no_config_and_counts_environments() {
 }
 
 #[tokio::test]
+async fn a_connection_counts_environments_that_reach_it_by_a_profile_or_by_their_project() {
+    let (_app, acme, sales) = acme().await;
+    let (first, second) = (connection(&acme).await, connection(&acme).await);
+    let one = |id: i64| acme.v3(&format!("/connections/{id}/"));
+    // How many environments connect by each, as the list and as one of them says.
+    let counts = async || {
+        let rows = acme.admin.get(&acme.v3("/connections/")).await.data();
+        let mut told = Vec::new();
+        for (row, id) in rows.as_array().unwrap().iter().zip([first, second]) {
+            let count = row["environment__count"].as_u64().unwrap();
+            assert_eq!(acme.admin.get(&one(id)).await.data()["environment__count"], count);
+            told.push(count);
+        }
+        told
+    };
+    let environment = async |body: Value| {
+        let made = acme.admin.post(&sales.v3("/environments/"), body).await;
+        assert_eq!(made.status(), 201, "{}", made.text());
+        made.id()
+    };
+    environment(json!({ "name": "by its own word", "connection_id": first })).await;
+    let bare = environment(json!({ "name": "by nothing" })).await;
+    assert_eq!(counts().await, [1, 0]);
+    acme.admin.post(&sales.url(), json!({ "connection_id": second })).await;
+    assert_eq!(counts().await, [1, 1]);
+    let profile = json!({ "key": "prod", "connection_id": second,
+        "credentials_id": credential(&acme, &sales).await });
+    let profile = acme.admin.post(&sales.v3("/profiles/"), profile).await.id();
+    let body = json!({ "name": "by a profile", "connection_id": first,
+        "primary_profile_id": profile });
+    environment(body).await;
+    assert_eq!(counts().await, [1, 2], "a profile goes before what the environment says");
+    acme.admin.delete(&sales.v3(&format!("/environments/{bare}/"))).await;
+    assert_eq!(counts().await, [1, 1]);
+}
+
+#[tokio::test]
+async fn a_connection_tells_of_its_ssh_tunnel_and_takes_the_echo() {
+    let (_app, acme, sales) = acme().await;
+    let (with, without) = (connection(&acme).await, connection(&acme).await);
+    let one = acme.v3(&format!("/connections/{with}/"));
+    let told = async || acme.admin.get(&one).await.data()["is_ssh_tunnel_enabled"].clone();
+    assert_eq!(told().await, false);
+    let tunnel = json!({ "connection_id": with, "username": "ada", "hostname": "bastion.example" });
+    let tunnel = acme.admin.post(&acme.v2("/encryptions/"), tunnel).await;
+    assert_eq!(tunnel.status(), 201, "{}", tunnel.text());
+    let whole = acme.admin.get(&one).await.data();
+    assert_eq!(whole["is_ssh_tunnel_enabled"], true);
+    let rows = acme.admin.get(&acme.v3("/connections/")).await.data();
+    let enabled = [&rows[0]["is_ssh_tunnel_enabled"], &rows[1]["is_ssh_tunnel_enabled"]];
+    assert_eq!(enabled, [true, false]);
+    assert_eq!(acme.admin.patch(&one, whole.clone()).await.data(), whole);
+    let other = acme.v3(&format!("/connections/{without}/"));
+    let claimed = acme.admin.patch(&other, json!({ "is_ssh_tunnel_enabled": true })).await;
+    assert_eq!(
+        (claimed.status(), claimed.reason("is_ssh_tunnel_enabled").is_empty()),
+        (400, false)
+    );
+    acme.admin.post(&sales.url(), json!({ "connection_id": with })).await;
+    let project = acme.admin.get(&format!("{}?include_related=connection", sales.url())).await;
+    assert_eq!(project.data()["connection"]["tunnel_enabled"], true);
+    acme.admin.delete(&acme.v2(&format!("/encryptions/{}/", tunnel.id()))).await;
+    assert_eq!(told().await, false);
+}
+
+#[tokio::test]
 async fn each_wrong_field_of_a_connection_is_named_and_nothing_is_changed() {
     let (_app, acme, _) = acme().await;
     let id = connection(&acme).await;

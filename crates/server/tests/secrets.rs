@@ -66,6 +66,16 @@ async fn no_secret_is_logged_written_or_answered_twice() {
         (sales.v3("/environments/"), json!({ "name": "e", "type": token.secret() })),
         (acme.v2("/jobs/"), json!({ "name": "j", "execute_steps": [token.secret()] })),
         (acme.v3("/connections/"), json!({ "name": "c", "adapter_version": password })),
+        (sales.v3("/connections/"), json!({ "name": "c", "type": password })),
+        (
+            sales.v3("/connections/"),
+            json!({ "name": "c", "type": "postgres", "details": { "port": password } }),
+        ),
+        (
+            sales.v3("/connections/"),
+            json!({ "name": "c", "type": "adapter", "details": { "adapter_id": password } }),
+        ),
+        (sales.v3("/adapters/"), json!({ "adapter_version": password })),
         (format!("{one}{}/", token.secret()), json!({})),
     ];
     for (path, body) in misplaced {

@@ -9,9 +9,11 @@ use reqwest::Method;
 use testkit::{TestAnswer, TestApp};
 
 /// What lies in one project, by the names that paths have for it.
-const OF_A_PROJECT: [&str; 7] = [
+const OF_A_PROJECT: [&str; 9] = [
     "project_id",
     "repository_id",
+    "project_connection_id",
+    "adapter_id",
     "credential_id",
     "environment_id",
     "job_id",

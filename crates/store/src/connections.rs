@@ -1,33 +1,36 @@
-//! Connections of the account.
+//! Connections: of the account, for all its projects, and of one project alone (what the documents
+//! call legacy). Both are rows of one table; each is seen by its own face only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    AccountId, ConnectionId,
+    AccountId, ConnectionId, ProjectId,
     adapter::FieldSecrets,
-    authz::{Connections, Permit, Read, Write},
+    authz::{AccessMarker, Connections, DataPlatformConfigs, Permit, Read, Write},
     connection::{Connection, ConnectionSpec},
     kept::Reference,
     list::{ListQuery, Paged, StateFilter},
+    ssh_tunnel::SshTunnel,
 };
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QuerySelect as _,
-    sea_query::{Expr, ExprTrait as _},
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, FromQueryResult, PaginatorTrait as _,
+    QueryFilter as _, QuerySelect, QueryTrait as _, Select,
+    sea_query::{Expr, ExprTrait as _, Func, SimpleExpr},
 };
 
 use serde_json::Value;
 
 use crate::{
-    Store, StoreError,
+    Store, StoreError, dialect,
     entities::{
         connection::{ActiveModel, Column, Entity, Model},
-        environment, project, time,
+        environment, kept as kept_noun, project, time,
     },
     kept,
     list::{Collection, Field, Kind, State},
-    rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text},
+    project_adapters, projects,
+    rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text, within},
     seal::{self, Place},
     tx::Tx,
 };
@@ -43,6 +46,19 @@ static COLLECTION: Collection<Column> = Collection {
     state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
 
+static OF_A_PROJECT: Collection<Column> = Collection {
+    id: Column::Id,
+    fields: &[
+        Field { name: "project_id", column: Column::ProjectId, kind: Kind::Int },
+        Field { name: "name", column: Column::Name, kind: Kind::Text },
+        Field { name: "adapter_version", column: Column::AdapterVersion, kind: Kind::Text },
+        Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
+        Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
+    ],
+    state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
+};
+
+/// The account's own, as `Permit<_, Connections>` reaches them.
 impl Store {
     /// Those of the permit's account.
     ///
@@ -53,15 +69,10 @@ impl Store {
         permit: &Permit<Read, Connections>,
         query: &ListQuery,
     ) -> Result<Paged<Connection>, StoreError> {
-        let rows = of_account::<Entity>(Column::AccountId, permit.account());
+        let rows = of_account::<Entity>(Column::AccountId, permit.account())
+            .filter(Column::ProjectId.is_null());
         let page = self.page(rows, &COLLECTION, query).await?;
-        let ids: Vec<_> = page.rows.iter().map(|row| row.id).collect();
-        let uses = uses(self.reader(), &ids).await?;
-        let rows = page.rows.into_iter().map(|row| {
-            let count = uses.get(&row.id).copied().unwrap_or(0);
-            row.into_domain(count.unsigned_abs())
-        });
-        Ok(Paged { rows: rows.collect::<Result<_, _>>()?, total: page.total })
+        whole(self.reader(), permit.account(), page).await
     }
 
     /// One of them.
@@ -73,7 +84,7 @@ impl Store {
         permit: &Permit<Read, Connections>,
         id: ConnectionId,
     ) -> Result<Connection, StoreError> {
-        find(self.reader(), permit.account(), id).await
+        find_of(self.reader(), permit.account(), id).await
     }
 
     /// Makes one.
@@ -87,25 +98,9 @@ impl Store {
         secrets: FieldSecrets,
     ) -> Result<Connection, StoreError> {
         let mut tx = self.begin(permit).await?;
-        let now = tx.now().micros();
-        let row = ActiveModel {
-            account_id: Set(tx.account().get()),
-            name: Set(spec.name.to_string()),
-            adapter_version: Set(spec.platform.adapter_version().to_owned()),
-            spec: Set(to_text(&spec)?),
-            state: Set(ACTIVE),
-            created_at: Set(now),
-            updated_at: Set(now),
-            ..Default::default()
-        };
-        let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
-        let connection = row.into_domain(0)?;
-        let object = format!("connection:{}", connection.id);
-        let after = Some(said_of(&connection.spec, &secrets));
-        keep_secrets(&tx, connection.id, secrets).await?;
-        tx.record("connection.created", object, None, None, after).await?;
+        let made = insert(&mut tx, None, spec, secrets).await?;
         tx.commit().await?;
-        Ok(connection)
+        Ok(made)
     }
 
     /// Changes it: `change` gets what it is and gives what it shall be, inside the transaction.
@@ -122,14 +117,9 @@ impl Store {
         change: impl FnOnce(ConnectionSpec) -> Result<ConnectionSpec, E> + Send,
     ) -> Result<Connection, E> {
         let mut tx = self.begin(permit).await?;
-        let before = find(tx.db(), tx.account(), id).await?;
+        let before = find_of(tx.db(), tx.account(), id).await?;
         let spec = change(before.spec.clone())?;
-        let after = Connection { spec, updated_at: tx.now(), ..before.clone() };
-        save(&tx, &after).await?;
-        let change = (Some(said(&before.spec)), Some(said_of(&after.spec, &secrets)));
-        keep_secrets(&tx, id, secrets).await?;
-        let object = format!("connection:{id}");
-        tx.record("connection.updated", object, None, change.0, change.1).await?;
+        let after = replace(&mut tx, before, spec, secrets).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -145,106 +135,350 @@ impl Store {
         id: ConnectionId,
     ) -> Result<Connection, StoreError> {
         let mut tx = self.begin(permit).await?;
-        let connection = find(tx.db(), tx.account(), id).await?;
-        let projects = project::Entity::find()
-            .filter(project::Column::ConnectionId.eq(id.get()))
-            .filter(project::Column::State.eq(ACTIVE));
-        let projects = projects.count(tx.db()).await.map_err(StoreError::db)?;
-        if connection.environments + projects > 0 {
-            let reason = format!(
-                "the connection is used by {} environments and {projects} projects",
-                connection.environments
-            );
-            return Err(StoreError::Conflict(reason));
-        }
-        kept::let_go(&mut tx, Reference::Connection(id)).await?;
-        Entity::update_many()
-            .col_expr(Column::State, Expr::value(DELETED))
-            .col_expr(Column::Secret, Expr::value(None::<Vec<u8>>))
-            .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
-            .filter(Column::Id.eq(id.get()))
-            .exec(tx.db())
-            .await
-            .map_err(StoreError::db)?;
-        let before = Some(said(&connection.spec));
-        tx.record("connection.deleted", format!("connection:{id}"), None, before, None).await?;
+        let before = find_of(tx.db(), tx.account(), id).await?;
+        let deleted = remove(&mut tx, before).await?;
         tx.commit().await?;
-        Ok(connection)
+        Ok(deleted)
+    }
+}
+
+/// Those of projects, as `Permit<_, DataPlatformConfigs>` reaches them.
+impl Store {
+    /// Those of the projects that the permit reaches.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] (order or filter), [`StoreError::Unavailable`].
+    pub async fn project_connections(
+        &self,
+        permit: &Permit<Read, DataPlatformConfigs>,
+        query: &ListQuery,
+    ) -> Result<Paged<Connection>, StoreError> {
+        let page = self.page(of_projects(permit), &OF_A_PROJECT, query).await?;
+        whole(self.reader(), permit.account(), page).await
+    }
+
+    /// One of a project.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn project_connection(
+        &self,
+        permit: &Permit<Read, DataPlatformConfigs>,
+        project: ProjectId,
+        id: ConnectionId,
+    ) -> Result<Connection, StoreError> {
+        permit.within(project)?;
+        let found = find(self.reader(), permit.account(), id).await?;
+        if found.project == Some(project) { Ok(found) } else { Err(StoreError::NotFound) }
+    }
+
+    /// Makes one of a project.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] or [`StoreError::Denied`] (the project), [`StoreError::Invalid`]
+    /// (its adapter), [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    pub async fn create_project_connection(
+        &self,
+        permit: &Permit<Write, DataPlatformConfigs>,
+        project: ProjectId,
+        spec: ConnectionSpec,
+        secrets: FieldSecrets,
+    ) -> Result<Connection, StoreError> {
+        let mut tx = self.begin(permit).await?;
+        permit.within(project)?;
+        projects::find(tx.db(), tx.account(), project).await?;
+        check_adapter(&tx, project, &spec).await?;
+        let made = insert(&mut tx, Some(project), spec, secrets).await?;
+        tx.commit().await?;
+        Ok(made)
+    }
+
+    /// Changes it: `change` gets what it is and gives what it shall be, inside the transaction.
+    /// Secrets that are not among these stay.
+    ///
+    /// # Errors
+    /// As making one, and whatever `change` gives.
+    pub async fn update_project_connection<E: From<StoreError>>(
+        &self,
+        permit: &Permit<Write, DataPlatformConfigs>,
+        (project, id): (ProjectId, ConnectionId),
+        secrets: FieldSecrets,
+        change: impl FnOnce(ConnectionSpec) -> Result<ConnectionSpec, E> + Send,
+    ) -> Result<Connection, E> {
+        let mut tx = self.begin(permit).await?;
+        let before = find_in(&tx, permit, project, id).await?;
+        let spec = change(before.spec.clone())?;
+        check_adapter(&tx, project, &spec).await?;
+        let after = replace(&mut tx, before, spec, secrets).await?;
+        tx.commit().await?;
+        Ok(after)
+    }
+
+    /// Deletes it; its id is never given out again. Gives what it was.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::Conflict`] (in use),
+    /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    pub async fn delete_project_connection(
+        &self,
+        permit: &Permit<Write, DataPlatformConfigs>,
+        project: ProjectId,
+        id: ConnectionId,
+    ) -> Result<Connection, StoreError> {
+        let mut tx = self.begin(permit).await?;
+        let before = find_in(&tx, permit, project, id).await?;
+        let deleted = remove(&mut tx, before).await?;
+        tx.commit().await?;
+        Ok(deleted)
     }
 }
 
 impl Model {
-    /// What it means, with the number of environments that use it.
-    pub(crate) fn into_domain(self, environments: u64) -> Result<Connection, StoreError> {
+    /// What it means, with how it is used.
+    fn into_domain(self, environments: i64, tunnel: bool) -> Result<Connection, StoreError> {
+        let project = self.project_id.map(ProjectId::new).transpose();
+        let created_by = self.created_by.map(|author| author.parse()).transpose();
         Ok(Connection {
             id: ConnectionId::new(self.id).map_err(StoreError::corrupt)?,
             account: AccountId::new(self.account_id).map_err(StoreError::corrupt)?,
+            project: project.map_err(StoreError::corrupt)?,
             spec: from_text(&self.spec)?,
-            environments,
+            created_by: created_by.map_err(StoreError::corrupt)?,
+            environments: environments.unsigned_abs(),
+            tunnel,
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,
         })
     }
 }
 
-/// A connection of the account that is not deleted, and how many environments use it, in one
-/// statement.
+fn of_projects<A: AccessMarker>(permit: &Permit<A, DataPlatformConfigs>) -> Select<Entity> {
+    let reached = (Column::AccountId, permit.account());
+    within::<Entity>(reached, Column::ProjectId, &permit.scope())
+        .filter(Column::ProjectId.is_not_null())
+}
+
+/// A connection of the account or of one of its projects, and how it is used, in one statement.
 pub(crate) async fn find(
     db: &impl ConnectionTrait,
     account: AccountId,
     id: ConnectionId,
 ) -> Result<Connection, StoreError> {
-    let uses = environment::Entity::find()
+    let uses = users(account)
+        .expr(environment::Column::Id.count())
+        .filter(effective().eq(id.get()))
+        .into_query();
+    let tunnels = kept::of_account::<SshTunnel>(account)
         .select_only()
-        .expr(Expr::col((environment::Entity, environment::Column::Id)).count())
-        .filter(environment::Column::ConnectionId.eq(id.get()))
-        .filter(environment::Column::State.eq(ACTIVE));
-    let uses = sea_orm::QueryTrait::into_query(uses);
-    let row: Option<(i64, String, i64, i64, i64)> = Entity::find_by_id(id.get())
-        .select_only()
-        .columns([Column::AccountId, Column::Spec, Column::CreatedAt, Column::UpdatedAt])
-        .expr_as(Expr::from(uses), "uses")
-        .filter(Column::AccountId.eq(account.get()))
+        .expr(kept_noun::Column::Id.count())
+        .filter(kept_noun::Column::State.eq(ACTIVE))
+        .filter(kept_noun::Column::Unique.eq(id.to_string()))
+        .into_query();
+    let found: Option<Found> = of_account::<Entity>(Column::AccountId, account)
+        .filter(Column::Id.eq(id.get()))
         .filter(Column::State.eq(ACTIVE))
-        .into_tuple()
+        .expr_as(Expr::from(uses), "environments")
+        .expr_as(Expr::from(tunnels), "tunnels")
+        .into_model()
         .one(db)
         .await
         .map_err(StoreError::db)?;
-    let (account, spec, created_at, updated_at, uses) = row.ok_or(StoreError::NotFound)?;
-    Ok(Connection {
-        id,
-        account: AccountId::new(account).map_err(StoreError::corrupt)?,
-        spec: from_text(&spec)?,
-        environments: uses.unsigned_abs(),
-        created_at: time(created_at)?,
-        updated_at: time(updated_at)?,
-    })
+    let Found { row, environments, tunnels } = found.ok_or(StoreError::NotFound)?;
+    row.into_domain(environments, tunnels > 0)
 }
 
-/// Whether a field names a connection of the account.
+/// A row, and how it is used.
+#[derive(FromQueryResult)]
+struct Found {
+    #[sea_orm(nested)]
+    row: Model,
+    environments: i64,
+    tunnels: i64,
+}
+
+/// One of the account's own.
+async fn find_of(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: ConnectionId,
+) -> Result<Connection, StoreError> {
+    let found = find(db, account, id).await?;
+    if found.project.is_none() { Ok(found) } else { Err(StoreError::NotFound) }
+}
+
+/// One of a project that the permit reaches.
+async fn find_in(
+    tx: &Tx,
+    permit: &Permit<Write, DataPlatformConfigs>,
+    project: ProjectId,
+    id: ConnectionId,
+) -> Result<Connection, StoreError> {
+    permit.within(project)?;
+    let found = find(tx.db(), tx.account(), id).await?;
+    if found.project == Some(project) { Ok(found) } else { Err(StoreError::NotFound) }
+}
+
+/// Whether a field names a connection of the account, or of this very project.
 pub(crate) async fn check(
     tx: &Tx,
+    project: Option<ProjectId>,
     id: ConnectionId,
     field: &'static str,
 ) -> Result<(), StoreError> {
     let found = find(tx.db(), tx.account(), id).await;
-    named(found, |_| true, (field, "connection")).map(|_| ())
+    let here = |found: &Connection| found.project.is_none() || found.project == project;
+    named(found, here, (field, "connection")).map(|_| ())
 }
 
-/// How many environments use each of these connections; one that none uses is left out.
-async fn uses(db: &impl ConnectionTrait, ids: &[i64]) -> Result<BTreeMap<i64, i64>, StoreError> {
-    let counts: Vec<(i64, i64)> = environment::Entity::find()
+/// The environments of the account, beside their profiles and projects.
+fn users(account: AccountId) -> Select<environment::Entity> {
+    let mut rows = environment::Entity::find()
         .select_only()
-        .column(environment::Column::ConnectionId)
+        .filter(environment::Column::AccountId.eq(account.get()))
+        .filter(environment::Column::State.eq(ACTIVE));
+    let profile = dialect::in_json(environment::Column::Spec, "profile");
+    QuerySelect::query(&mut rows)
+        .left_join(kept_noun::Entity, kept_noun::Column::Id.into_expr().eq(profile))
+        .left_join(
+            project::Entity,
+            project::Column::Id.into_expr().eq(environment::Column::ProjectId.into_expr()),
+        );
+    rows
+}
+
+/// By which connection such an environment connects (as `profiles::of_run` has it).
+fn effective() -> SimpleExpr {
+    Func::coalesce([
+        dialect::in_json(kept_noun::Column::Spec, "connection_id"),
+        environment::Column::ConnectionId.into_expr(),
+        project::Column::ConnectionId.into_expr(),
+    ])
+    .into()
+}
+
+/// A page of connections with how they are used: one statement each for all.
+async fn whole(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    page: Paged<Model>,
+) -> Result<Paged<Connection>, StoreError> {
+    if page.rows.is_empty() {
+        return Ok(Paged { rows: Vec::new(), total: page.total });
+    }
+    let ids = || page.rows.iter().map(|row| row.id);
+    let uses: Vec<(i64, i64)> = users(account)
+        .expr_as(effective(), "connection")
         .column_as(environment::Column::Id.count(), "uses")
-        .filter(environment::Column::ConnectionId.is_in(ids.iter().copied()))
-        .filter(environment::Column::State.eq(ACTIVE))
-        .group_by(environment::Column::ConnectionId)
+        .filter(effective().is_in(ids()))
+        .group_by(effective())
         .into_tuple()
         .all(db)
         .await
         .map_err(StoreError::db)?;
-    Ok(counts.into_iter().collect())
+    let tunnels: Vec<String> = kept::of_account::<SshTunnel>(account)
+        .select_only()
+        .column(kept_noun::Column::Unique)
+        .filter(kept_noun::Column::State.eq(ACTIVE))
+        .filter(kept_noun::Column::Unique.is_in(ids().map(|id| id.to_string())))
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(StoreError::db)?;
+    let uses: BTreeMap<_, _> = uses.into_iter().collect();
+    let tunnels: BTreeSet<_> = tunnels.into_iter().collect();
+    let rows = page.rows.into_iter().map(|row| {
+        let (uses, tunnel) = (uses.get(&row.id), tunnels.contains(&row.id.to_string()));
+        row.into_domain(uses.copied().unwrap_or(0), tunnel)
+    });
+    Ok(Paged { rows: rows.collect::<Result<_, _>>()?, total: page.total })
+}
+
+/// Whether the adapter that a spec names is one of the project, for the spec's platform.
+async fn check_adapter(
+    tx: &Tx,
+    project: ProjectId,
+    spec: &ConnectionSpec,
+) -> Result<(), StoreError> {
+    let Some(adapter) = spec.adapter_id else { return Ok(()) };
+    project_adapters::check(tx, project, adapter, spec.platform.adapter_version()).await
+}
+
+async fn insert(
+    tx: &mut Tx,
+    project: Option<ProjectId>,
+    spec: ConnectionSpec,
+    secrets: FieldSecrets,
+) -> Result<Connection, StoreError> {
+    let now = tx.now().micros();
+    let row = ActiveModel {
+        account_id: Set(tx.account().get()),
+        project_id: Set(project.map(ProjectId::get)),
+        name: Set(spec.name.to_string()),
+        adapter_version: Set(spec.platform.adapter_version().to_owned()),
+        spec: Set(to_text(&spec)?),
+        state: Set(ACTIVE),
+        created_at: Set(now),
+        updated_at: Set(now),
+        created_by: Set(Some(tx.actor().to_owned())),
+        ..Default::default()
+    };
+    let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
+    let connection = row.into_domain(0, false)?;
+    let object = format!("connection:{}", connection.id);
+    let after = Some(said_of(&connection.spec, &secrets));
+    keep_secrets(tx, connection.id, secrets).await?;
+    tx.record("connection.created", object, project, None, after).await?;
+    Ok(connection)
+}
+
+async fn replace(
+    tx: &mut Tx,
+    before: Connection,
+    spec: ConnectionSpec,
+    secrets: FieldSecrets,
+) -> Result<Connection, StoreError> {
+    let after = Connection { spec, updated_at: tx.now(), ..before.clone() };
+    save(tx, &after).await?;
+    let change = (Some(said(&before.spec)), Some(said_of(&after.spec, &secrets)));
+    keep_secrets(tx, after.id, secrets).await?;
+    let object = format!("connection:{}", after.id);
+    tx.record("connection.updated", object, after.project, change.0, change.1).await?;
+    Ok(after)
+}
+
+async fn remove(tx: &mut Tx, connection: Connection) -> Result<Connection, StoreError> {
+    let id = connection.id;
+    check_unused(tx, id).await?;
+    kept::let_go(tx, Reference::Connection(id)).await?;
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(DELETED))
+        .col_expr(Column::Secret, Expr::value(None::<Vec<u8>>))
+        .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
+        .filter(Column::Id.eq(id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    let (object, before) = (format!("connection:{id}"), Some(said(&connection.spec)));
+    tx.record("connection.deleted", object, connection.project, before, None).await?;
+    Ok(connection)
+}
+
+/// A connection that an environment or a project names stays.
+async fn check_unused(tx: &Tx, id: ConnectionId) -> Result<(), StoreError> {
+    let environments = environment::Entity::find()
+        .filter(environment::Column::ConnectionId.eq(id.get()))
+        .filter(environment::Column::State.eq(ACTIVE));
+    let environments = environments.count(tx.db()).await.map_err(StoreError::db)?;
+    let projects = project::Entity::find()
+        .filter(project::Column::ConnectionId.eq(id.get()))
+        .filter(project::Column::State.eq(ACTIVE));
+    let projects = projects.count(tx.db()).await.map_err(StoreError::db)?;
+    if environments + projects > 0 {
+        return Err(StoreError::Conflict(format!(
+            "the connection is used by {environments} environments and {projects} projects"
+        )));
+    }
+    Ok(())
 }
 
 async fn save(tx: &Tx, connection: &Connection) -> Result<(), StoreError> {

@@ -233,7 +233,7 @@ async fn check(
     spec: &EnvironmentSpec,
 ) -> Result<(), StoreError> {
     if let Some(connection) = spec.connection {
-        connections::check(tx, connection, "connection_id").await?;
+        connections::check(tx, Some(project), connection, "connection_id").await?;
     }
     if let Some(credential) = spec.credential {
         let found = warehouse_credentials::find(tx.db(), tx.account(), credential).await;

@@ -12,6 +12,7 @@ use domain::{
     profile::Profile,
     semantic_layer::{SemanticLayerConfiguration, SemanticLayerMapping},
     ssh_tunnel::SshTunnel,
+    user_credentials::UserCredentials,
     webhook::Webhook,
 };
 use sea_orm::{
@@ -30,7 +31,7 @@ use crate::{
     },
     environments, jobs,
     list::{Collection, Field, Kind, State, in_scope},
-    profiles, projects,
+    profiles, project_adapters, projects,
     rows::{ACTIVE, DELETED, from_text, named, only, said, to_text},
     seal::{self, Place},
     tx::Tx,
@@ -214,8 +215,12 @@ pub(crate) async fn let_go(tx: &mut Tx, gone: Reference) -> Result<(), StoreErro
     let_go_in::<SemanticLayerConfiguration>(tx, gone).await?;
     let_go_in::<Profile>(tx, gone).await?;
     let_go_in::<SshTunnel>(tx, gone).await?;
+    let_go_in::<UserCredentials>(tx, gone).await?;
     match gone {
-        Reference::Kept(word, id) => profiles::check_unused(tx, word, id).await,
+        Reference::Kept(word, id) => {
+            profiles::check_unused(tx, word, id).await?;
+            project_adapters::check_unused(tx, word, id).await
+        }
         _ => Ok(()),
     }
 }
@@ -246,6 +251,17 @@ async fn let_go_in<N: Noun>(tx: &mut Tx, gone: Reference) -> Result<(), StoreErr
         record(tx, "updated", &after, change).await?;
     }
     Ok(())
+}
+
+/// Whether one that is not deleted names it.
+pub(crate) async fn is_named(tx: &Tx, named: Reference) -> Result<bool, StoreError> {
+    let rows = Entity::find()
+        .join(JoinType::InnerJoin, kept_reference::Relation::Kept.def().rev())
+        .filter(Column::AccountId.eq(tx.account().get()))
+        .filter(Column::State.eq(ACTIVE))
+        .filter(kept_reference::Column::Word.eq(named.word()))
+        .filter(kept_reference::Column::NamedId.eq(id_of(named)));
+    Ok(rows.one(tx.db()).await.map_err(StoreError::db)?.is_some())
 }
 
 /// Deletes what a deleted project leaves, with its secrets; the project's own record says so.
@@ -385,7 +401,7 @@ pub(crate) async fn check_reference(
     let here = |of: ProjectId| project.is_none_or(|project| project == of);
     let what = (field, reference.word());
     match reference {
-        Reference::Connection(id) => connections::check(tx, id, field).await,
+        Reference::Connection(id) => connections::check(tx, project, id, field).await,
         Reference::Credential(id) => {
             let found = warehouse_credentials::find(db, account, id).await;
             named(found, |credential| here(credential.project), what).map(drop)

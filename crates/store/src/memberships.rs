@@ -31,7 +31,7 @@ use crate::{
     rows::{ACTIVE, DELETED, only},
     seats,
     tx::Tx,
-    users,
+    user_credentials, users,
 };
 
 impl Store {
@@ -84,7 +84,9 @@ impl Store {
     ) -> Result<User, StoreError> {
         let mut tx = self.begin(permit).await?;
         let (row, before) = find(&tx, Column::LicenseId.eq(id.get())).await?;
+        let own = user_credentials::named_by(&tx, before.id).await?;
         kept::let_go(&mut tx, Reference::User(before.id)).await?;
+        user_credentials::delete_unnamed(&mut tx, own).await?;
         invites::withdraw_those_by(&tx, before.id).await?;
         let tokens = personal_tokens::revoke_all(&tx, before.id).await?;
         let held = before.groups.iter().map(|group| group.id);

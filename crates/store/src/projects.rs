@@ -17,7 +17,7 @@ use sea_orm::{
 use crate::{
     Store, StoreError, connections,
     entities::{
-        environment, job, kept as kept_noun,
+        connection, environment, job, kept as kept_noun,
         project::{ActiveModel, Column, Entity, Model},
         repository, run, time, warehouse_credential,
     },
@@ -153,8 +153,8 @@ impl Store {
         Ok(after)
     }
 
-    /// Deletes it, and what belongs to it: environments, jobs, repositories, credentials, queued
-    /// runs, and the grants on it. Its id is never given out again. Gives what it was.
+    /// Deletes it, and what belongs to it: environments, jobs, repositories, credentials,
+    /// connections of its own, queued runs, and the grants on it. Its id is never given out again. Gives what it was.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Denied`], [`StoreError::Conflict`] (a run is under
@@ -231,7 +231,7 @@ async fn check_links(
 ) -> Result<(), StoreError> {
     let (id, old) = (before.map(|project| project.id), before.map(|project| &project.spec));
     if let Some(connection) = spec.connection {
-        connections::check(tx, connection, "connection_id").await?;
+        connections::check(tx, id, connection, "connection_id").await?;
     }
     if let Some(repository) = spec.repository {
         let found = repositories::find(tx.db(), tx.account(), repository).await;
@@ -286,14 +286,19 @@ async fn delete_contents(tx: &Tx, project: ProjectId) -> Result<(), StoreError> 
     use crate::entities::project as own;
     delete! {
         job by ProjectId, environment by ProjectId, repository by ProjectId,
-        warehouse_credential by ProjectId, own by Id,
+        warehouse_credential by ProjectId, connection by ProjectId, own by Id,
     }
     // A secret outlives nothing.
-    warehouse_credential::Entity::update_many()
-        .col_expr(warehouse_credential::Column::Secret, Expr::value(None::<Vec<u8>>))
-        .filter(warehouse_credential::Column::ProjectId.eq(project.get()))
-        .exec(tx.db())
-        .await
-        .map_err(StoreError::db)?;
+    macro_rules! wipe {
+        ($($table:ident),*) => {$(
+            $table::Entity::update_many()
+                .col_expr($table::Column::Secret, Expr::value(None::<Vec<u8>>))
+                .filter($table::Column::ProjectId.eq(project.get()))
+                .exec(tx.db())
+                .await
+                .map_err(StoreError::db)?;
+        )*};
+    }
+    wipe! { warehouse_credential, connection }
     Ok(())
 }

@@ -92,6 +92,11 @@ impl Tx {
         self.account
     }
 
+    /// Who writes: `user:1`.
+    pub(crate) fn actor(&self) -> &str {
+        &self.actor
+    }
+
     /// What secrets are sealed with.
     pub(crate) fn keyring(&self) -> &Keyring {
         self.store.keyring()

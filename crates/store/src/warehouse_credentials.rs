@@ -21,7 +21,7 @@ use crate::{
     },
     kept,
     list::{Collection, Field, Kind, State},
-    projects,
+    project_adapters, projects,
     rows::{ACTIVE, DELETED, from_text, of_account, only, said, to_text, within},
     seal::{self, Place},
     tx::Tx,
@@ -86,6 +86,7 @@ impl Store {
         let mut tx = self.begin(permit).await?;
         permit.within(project)?;
         projects::find(tx.db(), tx.account(), project).await?;
+        check_adapter(&tx, project, &spec).await?;
         let now = tx.now().micros();
         let row = ActiveModel {
             account_id: Set(tx.account().get()),
@@ -122,6 +123,7 @@ impl Store {
         let before = find(tx.db(), tx.account(), id).await?;
         permit.within(before.project).map_err(StoreError::from)?;
         let spec = change(before.spec.clone())?;
+        check_adapter(&tx, before.project, &spec).await?;
         let after = WarehouseCredential { spec, updated_at: tx.now(), ..before.clone() };
         save(&tx, &after).await?;
         let change = (Some(said(&before.spec)), Some(said_of(&after.spec, secret.as_ref())));
@@ -146,28 +148,35 @@ impl Store {
         let mut tx = self.begin(permit).await?;
         let credential = find(tx.db(), tx.account(), id).await?;
         permit.within(credential.project)?;
-        check_unused(&tx, id).await?;
-        kept::let_go(&mut tx, Reference::Credential(id)).await?;
-        Entity::update_many()
-            .col_expr(Column::State, Expr::value(DELETED))
-            .col_expr(Column::Secret, Expr::value(None::<Vec<u8>>))
-            .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
-            .filter(Column::Id.eq(id.get()))
-            .exec(tx.db())
-            .await
-            .map_err(StoreError::db)?;
-        let (project, before) = (Some(credential.project), Some(said(&credential.spec)));
-        tx.record(
-            "warehouse_credential.deleted",
-            format!("warehouse_credential:{id}"),
-            project,
-            before,
-            None,
-        )
-        .await?;
+        let deleted = remove(&mut tx, id).await?;
         tx.commit().await?;
-        Ok(credential)
+        Ok(deleted)
     }
+}
+
+/// Deletes one inside a transaction, with its secret. Gives what it was.
+///
+/// # Errors
+/// [`StoreError::NotFound`], [`StoreError::Conflict`] (in use).
+pub(crate) async fn remove(
+    tx: &mut Tx,
+    id: CredentialId,
+) -> Result<WarehouseCredential, StoreError> {
+    let credential = find(tx.db(), tx.account(), id).await?;
+    check_unused(tx, id).await?;
+    kept::let_go(tx, Reference::Credential(id)).await?;
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(DELETED))
+        .col_expr(Column::Secret, Expr::value(None::<Vec<u8>>))
+        .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
+        .filter(Column::Id.eq(id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    let (project, before) = (Some(credential.project), Some(said(&credential.spec)));
+    let object = format!("warehouse_credential:{id}");
+    tx.record("warehouse_credential.deleted", object, project, before, None).await?;
+    Ok(credential)
 }
 
 impl Model {
@@ -257,6 +266,16 @@ pub(crate) async fn secret_of(
 
 fn place(id: CredentialId) -> Place {
     Place { table: "warehouse_credentials", id: id.get(), field: "secret" }
+}
+
+/// Whether the adapter that a spec names is one of the project, for the spec's platform.
+async fn check_adapter(
+    tx: &Tx,
+    project: ProjectId,
+    spec: &CredentialSpec,
+) -> Result<(), StoreError> {
+    let Some(adapter) = spec.adapter_id else { return Ok(()) };
+    project_adapters::check(tx, project, adapter, spec.login.adapter_version()).await
 }
 
 /// A credential that an environment uses stays.

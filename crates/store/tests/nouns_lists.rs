@@ -118,7 +118,7 @@ async fn connections_are_filtered_by_platform_and_say_how_often_they_are_used() 
         port: 5432,
         retries: None,
     };
-    let spec = ConnectionSpec { name: name("Postgres"), platform };
+    let spec = ConnectionSpec::named(name("Postgres"), platform);
     let unused = house
         .store
         .create_connection(&ada.permit().await, spec, FieldSecrets::default())

@@ -65,8 +65,13 @@ CREATE TABLE "connections" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "created_at" integer NOT NULL,
   "updated_at" integer NOT NULL,
   "secret" blob NULL,
+  "project_id" integer NULL,
+  "created_by" text NULL,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
 CREATE INDEX "connections_account_id_state_id" ON "connections" ("account_id",
+  "state",
+  "id");
+CREATE INDEX "connections_project_id_state_id" ON "connections" ("project_id",
   "state",
   "id");
 CREATE TABLE "environments" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,

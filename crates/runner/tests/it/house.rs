@@ -130,7 +130,7 @@ impl House {
     }
 
     pub(crate) async fn connection(&self, platform: Platform) -> ConnectionId {
-        let spec = ConnectionSpec { name: Name::parse("Warehouse").unwrap(), platform };
+        let spec = ConnectionSpec::named(Name::parse("Warehouse").unwrap(), platform);
         self.store
             .create_connection(&self.permit(), spec, FieldSecrets::default())
             .await
@@ -144,6 +144,7 @@ impl House {
             schema: "analytics".to_owned(),
             target_name: "default".to_owned(),
             threads: 4,
+            adapter_id: None,
         };
         let secret = Some(WarehouseSecret::new(password.to_owned()));
         let permit = self.permit();

@@ -35,12 +35,15 @@ mod notifications;
 mod oauth_configurations;
 mod people;
 mod profiles;
+mod project_adapters;
+mod project_connections;
 mod projects;
 mod repositories;
 mod runs;
 mod semantic_layer;
 mod ssh_tunnels;
 mod tokens;
+mod user_credentials;
 mod webhooks;
 
 const GET: Method = Method::GET;
@@ -109,6 +112,9 @@ pub fn served_routes() -> Vec<ServedRoute> {
         projects::routes(),
         repositories::routes(),
         connections::routes(),
+        project_connections::routes(),
+        project_adapters::routes(),
+        user_credentials::routes(),
         environments::routes(),
         environment_variables::routes(),
         jobs::routes(),

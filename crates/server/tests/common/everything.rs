@@ -50,6 +50,15 @@ pub(crate) async fn everything<'a>(
         }),
     )
     .await;
+    let of_project = json!({
+        "name": format!("{mark}-own-connection"), "type": "adapter",
+        "adapter_version": "duckdb_v0", "details": { "path": format!("{mark}.duckdb") },
+    });
+    let of_project = post(project.v3("/connections/"), of_project).await;
+    let adapter = json!({ "adapter_version": "postgres_v0", "metadata_json": { "note": mark } });
+    let adapter = post(project.v3("/adapters/"), adapter).await;
+    let own = json!({ "project_id": project.id.get(), "credentials_id": credential });
+    let own = post(format!("/api/v3/users/{}/credentials/", account.admin_id), own).await;
     let environment = post(
         project.v3("/environments/"),
         json!({
@@ -88,6 +97,9 @@ pub(crate) async fn everything<'a>(
         ("project_id", project.id.get()),
         ("repository_id", repository),
         ("connection_id", connection),
+        ("project_connection_id", of_project),
+        ("adapter_id", adapter),
+        ("user_credential_id", own),
         ("credential_id", credential),
         ("environment_id", environment),
         ("job_id", job),

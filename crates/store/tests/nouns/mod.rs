@@ -85,7 +85,7 @@ pub(crate) fn filter(field: &str, test: Test) -> ListQuery {
 
 pub(crate) fn connection_spec(named: &str) -> ConnectionSpec {
     let path = DuckDbPath::parse("shop.duckdb").unwrap();
-    ConnectionSpec { name: name(named), platform: Platform::DuckDb { path } }
+    ConnectionSpec::named(name(named), Platform::DuckDb { path })
 }
 
 pub(crate) fn repository_spec(remote: &str) -> RepositorySpec {
@@ -102,6 +102,7 @@ pub(crate) fn credential_spec() -> CredentialSpec {
         schema: "analytics".to_owned(),
         target_name: "default".to_owned(),
         threads: 4,
+        adapter_id: None,
     }
 }
 

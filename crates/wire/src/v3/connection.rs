@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::project_adapter::authors;
 use crate::{Invalid, Patch, field, invalid::Collector};
 
 /// A connection, whole.
@@ -36,14 +37,14 @@ pub struct ConnectionRow {
     pub name: String,
     /// The data platform: one of the documents' 14, or `duckdb_v0` (a documented addition).
     pub adapter_version: String,
-    /// In how many environments it is used.
+    /// How many environments connect by it, by their own word, their profile's or their project's.
     #[serde(rename = "environment__count")]
     pub environment_count: u64,
     /// 1 active, 2 deleted. A documented addition.
     pub state: u8,
     /// Always null.
     pub private_link_endpoint_id: Option<String>,
-    /// Always false.
+    /// Whether it has an SSH tunnel (v2's `encryptions`).
     pub is_ssh_tunnel_enabled: bool,
     /// Always null.
     pub oauth_configuration_id: Option<i64>,
@@ -75,6 +76,15 @@ pub enum ConnectionConfig {
 #[schema(value_type = Object)]
 pub struct OtherConfig(pub Map<String, Value>);
 
+impl OtherConfig {
+    /// Each key of the adapter but secrets, null where nothing is set.
+    pub(super) fn of(adapter: AdapterVersion, values: &Map<String, Value>) -> Self {
+        let fields = adapter.connection.iter().filter(|field| !field.is_secret());
+        let value = |name| values.get(name).cloned().unwrap_or_default();
+        Self(fields.map(|field| (field.name.to_owned(), value(field.name))).collect())
+    }
+}
+
 /// Where a PostgreSQL server is (document: `PostgresConnection`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PostgresConfig {
@@ -103,9 +113,9 @@ pub struct RelatedConnection {
     pub id: i64,
     /// The account that it belongs to.
     pub account_id: i64,
-    /// Always null: connections belong to the account.
+    /// The project that it belongs to; null if it is the account's.
     pub project_id: Option<i64>,
-    /// Always null: connections belong to the account.
+    /// The same, as v2 has it.
     pub dbt_project_id: Option<i64>,
     /// What people call it.
     pub name: String,
@@ -113,7 +123,7 @@ pub struct RelatedConnection {
     pub r#type: String,
     /// The data platform.
     pub adapter_version: String,
-    /// 1
+    /// 1 active, 2 deleted.
     pub state: u8,
     /// Host name or address of a PostgreSQL or Redshift server.
     pub hostname: Option<String>,
@@ -121,11 +131,11 @@ pub struct RelatedConnection {
     pub dbname: Option<String>,
     /// Port of a server.
     pub port: Option<u16>,
-    /// Always false.
+    /// Whether it has an SSH tunnel.
     pub tunnel_enabled: bool,
-    /// Always null.
+    /// The user who made it, if it was one and that is known.
     pub created_by_id: Option<i64>,
-    /// Always null.
+    /// The service token that made it, if it was one and that is known.
     pub created_by_service_token_id: Option<i64>,
     /// Always null.
     pub private_link_endpoint_id: Option<String>,
@@ -168,7 +178,7 @@ impl From<&domain::connection::Connection> for ConnectionRow {
             environment_count: connection.environments,
             state: 1,
             private_link_endpoint_id: None,
-            is_ssh_tunnel_enabled: false,
+            is_ssh_tunnel_enabled: connection.tunnel,
             oauth_configuration_id: None,
             platform_metadata_credentials_id: None,
             analytics_credentials_id: None,
@@ -198,12 +208,7 @@ impl From<&Platform> for ConnectionConfig {
                     retries: *retries,
                 })
             }
-            Platform::Other { adapter, config } => {
-                let fields = adapter.connection.iter().filter(|field| !field.is_secret());
-                let value = |name| config.get(name).cloned().unwrap_or_default();
-                let told = fields.map(|field| (field.name.to_owned(), value(field.name)));
-                Self::Other(OtherConfig(told.collect()))
-            }
+            Platform::Other { adapter, config } => Self::Other(OtherConfig::of(*adapter, config)),
         }
     }
 }
@@ -215,11 +220,12 @@ impl From<&domain::connection::Connection> for RelatedConnection {
         let word = word.unwrap_or("adapter");
         let values = platform.values();
         let text = |key| values.get(key).and_then(Value::as_str).map(str::to_owned);
+        let (created_by_id, created_by_service_token_id) = authors(connection.created_by);
         Self {
             id: connection.id.get(),
             account_id: connection.account.get(),
-            project_id: None,
-            dbt_project_id: None,
+            project_id: connection.project.map(Into::into),
+            dbt_project_id: connection.project.map(Into::into),
             name: connection.spec.name.to_string(),
             r#type: word.to_owned(),
             adapter_version: connection.spec.platform.adapter_version().to_owned(),
@@ -227,9 +233,9 @@ impl From<&domain::connection::Connection> for RelatedConnection {
             port: values.get("port").and_then(Value::as_u64).and_then(|port| port.try_into().ok()),
             dbname: text("dbname"),
             hostname: text("hostname"),
-            tunnel_enabled: false,
-            created_by_id: None,
-            created_by_service_token_id: None,
+            tunnel_enabled: connection.tunnel,
+            created_by_id,
+            created_by_service_token_id,
             private_link_endpoint_id: None,
             oauth_redirect_uri: None,
             oauth_configuration_id: None,
@@ -259,7 +265,8 @@ pub struct ConnectionBody {
     /// 1
     #[schema(value_type = Option<i64>)]
     pub state: Patch<i64>,
-    /// Not supported: false.
+    /// Read only: true once there is a tunnel, which is made under v2's `encryptions`. True without
+    /// one is refused.
     #[schema(value_type = Option<bool>)]
     pub is_ssh_tunnel_enabled: Patch<Value>,
     /// Not supported: null.
@@ -274,6 +281,13 @@ pub struct ConnectionBody {
 #[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub struct ConfigBody(Map<String, Value>);
+
+impl ConfigBody {
+    /// What it holds.
+    pub(super) fn into_inner(self) -> Map<String, Value> {
+        self.0
+    }
+}
 
 impl Serialize for ConfigBody {
     /// A secret is written nowhere.
@@ -304,6 +318,12 @@ impl ConnectionBody {
         }
     }
 
+    /// The same, for a connection that has a tunnel: to say so again is an echo.
+    #[must_use]
+    pub fn of_tunnelled(self) -> Self {
+        Self { is_ssh_tunnel_enabled: Patch::Absent, ..self }
+    }
+
     /// Whether the body deletes the connection.
     #[must_use]
     pub const fn deletes(&self) -> bool {
@@ -329,7 +349,7 @@ impl ConnectionBody {
     fn over(self, old: Option<ConnectionSpec>) -> Result<ConnectionSpec, Invalid> {
         let mut bad = Invalid::collector();
         field::state(&mut bad, &self.state);
-        field::unsupported(&mut bad, "is_ssh_tunnel_enabled", &self.is_ssh_tunnel_enabled);
+        tunnel(&mut bad, &self.is_ssh_tunnel_enabled);
         field::unsupported(&mut bad, "private_link_endpoint_id", &self.private_link_endpoint_id);
         field::unsupported(&mut bad, "oauth_configuration_id", &self.oauth_configuration_id);
         let name = field::name(&mut bad, self.name, old.is_none());
@@ -344,16 +364,25 @@ impl ConnectionBody {
             (Some(_), _, None) => None,
             (Some(ConfigBody(given)), old, Some(adapter)) => {
                 let before = old.as_ref().map(|old| &old.platform);
-                platform(&mut bad, adapter, before, given)
+                platform(&mut bad, "config", adapter, before, given)
             }
         };
         bad.finish()?;
         let name = name.or_else(|| old.map(|old| old.name));
         match (name, platform) {
-            (Some(name), Some(platform)) => Ok(ConnectionSpec { name, platform }),
+            (Some(name), Some(platform)) => Ok(ConnectionSpec::named(name, platform)),
             (None, _) => Err(Invalid::field("name", "is required")),
             (_, None) => Err(Invalid::field("config", "is required")),
         }
+    }
+}
+
+/// A tunnel is made elsewhere.
+fn tunnel(bad: &mut Collector, said: &Patch<Value>) {
+    if !matches!(said, Patch::Absent | Patch::Null | Patch::Value(Value::Null | Value::Bool(false)))
+    {
+        let reason = "is true once the connection has an SSH tunnel: make one under `encryptions`";
+        bad.note("is_ssh_tunnel_enabled", reason);
     }
 }
 
@@ -384,9 +413,11 @@ fn adapter_version(
     }
 }
 
-/// The keys of a `config`, by the table of adapters: what is given, over what was there.
-fn platform(
+/// The keys of a `config` (or of what `field` is called), by the table of adapters: what is given,
+/// over what was there.
+pub(super) fn platform(
     bad: &mut Collector,
+    field: &str,
     adapter: AdapterVersion,
     before: Option<&Platform>,
     given: Map<String, Value>,
@@ -394,10 +425,10 @@ fn platform(
     let before = before.map(Platform::values);
     let filled = adapter::fill(adapter.version, adapter.connection, before.as_ref(), given);
     if filled.wrong.is_empty() {
-        return bad.take("config.path", Platform::of(adapter, filled.values));
+        return bad.take(&format!("{field}.path"), Platform::of(adapter, filled.values));
     }
     for (name, reason) in filled.wrong {
-        bad.note(&format!("config.{name}"), reason);
+        bad.note(&format!("{field}.{name}"), reason);
     }
     None
 }

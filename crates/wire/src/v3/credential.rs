@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{
     adapter::{self, AdapterVersion},
-    kept::Hidden,
+    kept::{Hidden, Id},
     warehouse_credential::{CredentialSpec, Login, WarehouseCredential, WarehouseSecret},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -27,7 +27,7 @@ pub struct Credential {
     pub r#type: String,
     /// The data platform, as connections have it.
     pub adapter_version: String,
-    /// Always null.
+    /// The adapter of the project that it was made by.
     pub adapter_id: Option<i64>,
     /// The user; null where nobody has to log in.
     pub username: Option<String>,
@@ -77,7 +77,7 @@ impl From<&WarehouseCredential> for Credential {
             project_id: credential.project.get(),
             r#type: word.to_owned(),
             adapter_version: version.to_owned(),
-            adapter_id: None,
+            adapter_id: spec.adapter_id.map(Id::get),
             username: username(&spec.login).map(str::to_owned),
             default_schema: spec.schema.clone(),
             schema: spec.schema.clone(),
@@ -202,9 +202,13 @@ pub struct CredentialBody {
     /// `postgres`, `redshift`, `snowflake`, `bigquery` or `adapter`; required, and never changed.
     #[schema(value_type = Option<String>)]
     pub r#type: Patch<String>,
-    /// The data platform, as connections have it; required where the type is `adapter`.
+    /// The data platform, as connections have it; required where the type is `adapter` and no
+    /// `adapter_id` is named.
     #[schema(value_type = Option<String>)]
     pub adapter_version: Patch<String>,
+    /// An adapter of the project, which says the same.
+    #[schema(value_type = Option<i64>)]
+    pub adapter_id: Patch<i64>,
     /// The schema that dbt builds into; required.
     #[schema(value_type = Option<String>)]
     pub default_schema: Patch<String>,
@@ -260,6 +264,7 @@ struct Given {
     password: Option<WarehouseSecret>,
     target_name: Patch<String>,
     threads: Patch<u8>,
+    adapter_id: Patch<i64>,
     /// What only platforms of the table have, and which of it came in `credential_details`.
     others: Map<String, Value>,
     detailed: BTreeSet<String>,
@@ -308,6 +313,7 @@ impl CredentialBody {
             bad.note("default_schema", "is required");
         }
         let version = kind.map(|adapter| adapter.version);
+        let adapter_id = field::id(&mut bad, "adapter_id", given.adapter_id, Id::new);
         let login = match (kind, version) {
             (None, _) | (_, None) => None,
             (_, Some("duckdb_v0")) => {
@@ -325,13 +331,15 @@ impl CredentialBody {
             (Some(adapter), Some(_)) => Some(given.other(&mut bad, adapter, old.as_ref())),
         };
         bad.finish()?;
+        let adapter_id = adapter_id.over(old.as_ref().and_then(|old| old.adapter_id));
         let (target_name, threads) =
             old.map_or_else(|| ("default".to_owned(), 4), |old| (old.target_name, old.threads));
         match (login, schema) {
             (Some(login), Some(schema)) => {
                 let target_name = given.target_name.or_keep(target_name);
                 let threads = given.threads.or_keep(threads);
-                Ok((CredentialSpec { login, schema, target_name, threads }, given.password))
+                let made = CredentialSpec { login, schema, target_name, threads, adapter_id };
+                Ok((made, given.password))
             }
             (None, _) => Err(Invalid::field("type", "is required")),
             (_, None) => Err(Invalid::field("default_schema", "is required")),
@@ -356,6 +364,7 @@ impl CredentialBody {
             password: self.password.value().and_then(|secret| password(bad, "password", secret.0)),
             target_name: one_line(bad, "target_name", field::or_null(self.target_name)),
             threads: field::read(bad, "threads", self.threads, threads),
+            adapter_id: self.adapter_id,
             others,
             detailed: BTreeSet::new(),
         };
@@ -484,7 +493,7 @@ fn refuse_login(bad: &mut Collector, username: &Patch<String>, password: Option<
 }
 
 /// Which platform: the one that is `kept`, or what type and adapter say together.
-fn kind(
+pub(super) fn kind(
     bad: &mut Collector,
     word: &Patch<String>,
     version: &Patch<String>,
@@ -540,7 +549,7 @@ fn of_version(word: Option<&str>, version: &str) -> Asked {
 }
 
 /// The type of what the documents have no word of its own for; any may be said so.
-const ADAPTER: &str = "adapter";
+pub(super) const ADAPTER: &str = "adapter";
 
 const THREADS: &str = "must be a whole number from 1 to 64";
 

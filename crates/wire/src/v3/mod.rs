@@ -16,12 +16,15 @@ mod oauth_configuration;
 mod personal_token;
 mod profile;
 mod project;
+mod project_adapter;
+mod project_connection;
 mod project_reach;
 mod repository;
 mod semantic_layer;
 mod service_token;
 mod usage;
 mod user;
+mod user_credentials;
 mod webhook;
 
 pub use adapter_schema::{
@@ -54,6 +57,8 @@ pub use oauth_configuration::{OauthConfiguration, OauthConfigurationBody, OauthE
 pub use personal_token::{NewPersonalToken, PersonalToken, PersonalTokenWithSecret};
 pub use profile::{Profile, ProfileBinding, ProfileBody};
 pub use project::{Project, ProjectBody};
+pub use project_adapter::{ProjectAdapter, ProjectAdapterBody};
+pub use project_connection::{ProjectConnection, ProjectConnectionBody};
 pub use project_reach::{GroupOnProject, PermissionOnProject, ProjectPermissions, TokenOnProject};
 pub use repository::{DeployKey, ManagedRepositoryBody, Repository, RepositoryBody};
 pub use semantic_layer::{
@@ -66,4 +71,5 @@ pub use service_token::{
 };
 pub use usage::{Billing, BillingBody, Usage, UsageRow, usage_months, wants_csv};
 pub use user::{AccountUser, AccountUserLicense};
+pub use user_credentials::{UserCredentials, UserCredentialsBody};
 pub use webhook::{WebhookBody, WebhookEvent, WebhookReceipt, WebhookSubscription, WebhookTested};

@@ -15,20 +15,23 @@ fn postgres() -> ConnectionSpec {
         port: 5433,
         retries: Some(2),
     };
-    ConnectionSpec { name: name("warehouse"), platform }
+    ConnectionSpec::named(name("warehouse"), platform)
 }
 
 fn duckdb() -> ConnectionSpec {
     let platform = Platform::DuckDb { path: DuckDbPath::parse("shop.duckdb").unwrap() };
-    ConnectionSpec { name: name("file"), platform }
+    ConnectionSpec::named(name("file"), platform)
 }
 
 fn connection(spec: ConnectionSpec) -> DomainConnection {
     DomainConnection {
         id: ConnectionId::new(5).unwrap(),
         account: AccountId::new(1).unwrap(),
+        project: None,
         spec,
+        created_by: None,
         environments: 3,
+        tunnel: false,
         created_at: at("2026-11-23T12:00:00Z"),
         updated_at: at("2026-11-23T12:00:00Z"),
     }
@@ -114,7 +117,7 @@ fn config_is_merged_key_by_key() {
         port: 5432,
         retries: Some(2),
     };
-    assert_eq!(changed.unwrap(), ConnectionSpec { name: name("warehouse"), platform });
+    assert_eq!(changed.unwrap(), ConnectionSpec::named(name("warehouse"), platform));
     let refused = apply(&json!({ "config": { "hostname": null } }), postgres());
     assert_eq!(fields(refused), ["config.hostname"]);
 }
@@ -146,7 +149,7 @@ fn every_wrong_field_is_named_at_once() {
       "config.hostname": "must not be empty",
       "config.port": "must be a whole number from 1 to 65535",
       "config.retries": "must be a whole number from 0 to 10",
-      "is_ssh_tunnel_enabled": "is not supported by this server: leave it out, or null",
+      "is_ssh_tunnel_enabled": "is true once the connection has an SSH tunnel: make one under `encryptions`",
       "name": "is required",
       "oauth_configuration_id": "is not supported by this server: leave it out, or null",
       "private_link_endpoint_id": "is not supported by this server: leave it out, or null",

@@ -14,6 +14,7 @@ fn spec(login: Login) -> CredentialSpec {
         schema: "analytics".to_owned(),
         target_name: "default".to_owned(),
         threads: 8,
+        adapter_id: None,
     }
 }
 

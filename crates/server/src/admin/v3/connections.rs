@@ -64,6 +64,7 @@ pub(crate) async fn update(
     }
     // A connection's platform never changes.
     let before = app.store.connection(&permit.also()?, id).await?;
+    let body = if before.tunnel { body.of_tunnelled() } else { body };
     let secrets = body.secrets(Some(&before.spec.platform));
     let change = |spec| body.apply(spec).map_err(ApiError::from);
     let connection = app.store.update_connection(&permit, id, secrets, change).await?;

@@ -8,7 +8,7 @@ use domain::{
 };
 use wire::v3::{Credential, CredentialBody};
 
-use super::{related, same_account, same_project, within};
+use super::{project_adapters, related, same_account, same_project, within};
 use crate::{
     answer::{Created, Object, Page},
     app::App,
@@ -53,7 +53,7 @@ pub(crate) async fn create(
     same_account(&permit, &body.account_id)?;
     same_project(project, &body.project_id)?;
     within(&app, &permit, project).await?;
-    let (spec, secret) = body.create()?;
+    let (spec, secret) = with_version(&app, &permit, project, body).await?.create()?;
     let credential = app.store.create_warehouse_credential(&permit, project, secret, spec).await?;
     Ok(Created(Credential::from(&credential)))
 }
@@ -74,6 +74,7 @@ pub(crate) async fn update(
         return delete(permit, State(app), At(project), At(id)).await;
     }
     let before = find(&app, &permit.also()?, project, id).await?;
+    let body = with_version(&app, &permit, project, body).await?;
     let (_, secret) = body.clone().apply(before.spec)?;
     // Once more inside the transaction, over what is there by then.
     let change = |spec| Ok::<_, ApiError>(body.apply(spec)?.0);
@@ -103,4 +104,17 @@ async fn find(
 ) -> Result<WarehouseCredential, ApiError> {
     let credential = app.store.warehouse_credential(permit, id).await?;
     if credential.project == project { Ok(credential) } else { Err(ApiError::NotFound) }
+}
+
+/// A body that names an adapter of the project says by it which platform it is for.
+async fn with_version(
+    app: &App,
+    permit: &Permit<Write, EnvironmentCredentials>,
+    project: ProjectId,
+    body: CredentialBody,
+) -> Result<CredentialBody, ApiError> {
+    let version = project_adapters::version(app, permit, project, body.adapter_id, "adapter_id");
+    let adapter_version = body.adapter_version.clone();
+    let adapter_version = project_adapters::or_said(version.await?, adapter_version);
+    Ok(CredentialBody { adapter_version, ..body })
 }

@@ -21,12 +21,15 @@ pub(crate) mod invites;
 pub(crate) mod ip_restrictions;
 pub(crate) mod personal_tokens;
 pub(crate) mod profiles;
+pub(crate) mod project_adapters;
+pub(crate) mod project_connections;
 pub(crate) mod project_permissions;
 pub(crate) mod projects;
 mod related;
 pub(crate) mod repositories;
 pub(crate) mod service_tokens;
 pub(crate) mod usage;
+pub(crate) mod user_credentials;
 pub(crate) mod users;
 pub(crate) mod webhooks;
 

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     ConnectionId, CredentialId, ProjectId, RepositoryId,
     authz::{
-        AccessMarker, Connections, EnvironmentCredentials, Environments, Groups, KindMarker,
-        Permit, Read, Repositories, SemanticLayerConfig,
+        AccessMarker, Connections, DataPlatformConfigs, EnvironmentCredentials, Environments,
+        Groups, KindMarker, Permit, Read, Repositories, SemanticLayerConfig,
     },
+    connection::Connection,
     list::{ListQuery, Paged, StateFilter},
     semantic_layer::SemanticLayerConfiguration,
 };
@@ -20,17 +21,31 @@ use wire::{
 
 use crate::{admin::v2::related::by_id, app::App, error::ApiError};
 
-/// The connections with these ids.
+/// The connections with these ids: of the account, and of projects.
 pub(super) async fn connections<A: AccessMarker, K: KindMarker>(
     app: &App,
     permit: &Permit<A, K>,
     ids: impl Iterator<Item = ConnectionId>,
 ) -> Result<BTreeMap<ConnectionId, RelatedConnection>, ApiError> {
-    let (Ok(permit), Some(query)) = (permit.also::<Read, Connections>(), by_id(ids)) else {
-        return Ok(BTreeMap::new());
+    let mut missing: BTreeSet<_> = ids.collect();
+    let mut found = BTreeMap::new();
+    let mut take = |rows: Vec<Connection>, missing: &mut BTreeSet<_>| {
+        for row in rows {
+            missing.remove(&row.id);
+            found.insert(row.id, RelatedConnection::from(&row));
+        }
     };
-    let connections = app.store.connections(&permit, &query).await?.rows;
-    Ok(connections.iter().map(|found| (found.id, RelatedConnection::from(found))).collect())
+    if let (Ok(permit), Some(query)) =
+        (permit.also::<Read, Connections>(), by_id(missing.iter().copied()))
+    {
+        take(app.store.connections(&permit, &query).await?.rows, &mut missing);
+    }
+    if let (Ok(permit), Some(query)) =
+        (permit.also::<Read, DataPlatformConfigs>(), by_id(missing.iter().copied()))
+    {
+        take(app.store.project_connections(&permit, &query).await?.rows, &mut missing);
+    }
+    Ok(found)
 }
 
 /// The warehouse credentials with these ids.
