@@ -77,6 +77,8 @@ ids! {
     InviteId
     /// A job definition.
     JobId
+    /// A worker's lease of a run: the fencing number, which only ever grows.
+    LeaseId
     /// A user's licence in an account: the documents' "permission".
     LicenseId
     /// A personal token of a user.

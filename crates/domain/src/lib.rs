@@ -43,6 +43,7 @@ pub mod invite;
 pub mod ip_restriction;
 pub mod job;
 pub mod kept;
+pub mod lease;
 pub mod license_map;
 pub mod list;
 mod name;
@@ -70,8 +71,8 @@ pub mod webhook;
 
 pub use id::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, GrantId, GroupId, InvalidId, InviteId,
-    JobId, LicenseId, PersonalTokenId, ProjectId, RepositoryId, RunId, ServiceTokenId, StepId,
-    UserId,
+    JobId, LeaseId, LicenseId, PersonalTokenId, ProjectId, RepositoryId, RunId, ServiceTokenId,
+    StepId, UserId,
 };
 pub use name::{InvalidName, Name};
 pub use plan::{AccountPlan, Plan, UnknownPlan};

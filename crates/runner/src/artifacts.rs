@@ -10,6 +10,7 @@ use std::{
 use domain::{
     RunId,
     authz::{Permit, Read, Runs},
+    lease::Lease,
 };
 use store::{Store, StoreError};
 
@@ -67,7 +68,7 @@ impl Target {
     pub(crate) async fn keep(
         &self,
         before: &Self,
-        (store, permits, run): (&Store, &Permits, RunId),
+        (store, permits, lease): (&Store, &Permits, &Lease),
         step: u32,
         log: &mut StepLog,
     ) -> Result<(), StoreError> {
@@ -82,7 +83,7 @@ impl Target {
                 sql_room -= size;
             }
             let Ok(bytes) = tokio::fs::read(self.folder.join(path)).await else { continue };
-            match store.put_artifact(&permits.write, run, step, path, bytes.into()).await {
+            match store.put_artifact(&permits.write, lease, step, path, bytes.into()).await {
                 Err(StoreError::Invalid { message, .. }) => {
                     log.say(format_args!("[not kept: {path}: {message}]"));
                 }

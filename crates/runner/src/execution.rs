@@ -3,22 +3,24 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use domain::{
-    RunId,
+    LeaseId, RunId,
     adapter::FieldSecrets,
     kept::Hidden,
+    lease::Lease,
     run::{Outcome, RunStep},
     warehouse_credential::WarehouseSecret,
 };
 use store::{ClaimedRun, DataDir, Store, StoreError};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     artifacts::{self, Target},
     checkout::{Checkout, checkout},
-    databases::Turn,
     dbt,
     folder::{self, RunFolder},
-    interrupt::{self, Halt, Interrupts},
+    interrupt::{self, Halt, Interrupt, Interrupts},
+    lease::Hold,
     leftovers,
     log::{Secrets, StepLog},
     plan::{self, PlannedStep, Work},
@@ -31,45 +33,72 @@ use crate::{
 /// How often the end of a run is told to a store that is away, a second apart.
 const TRIES: u32 = 30;
 
-/// Executes a run, clears up after it and writes down how it ended, whatever happens.
+/// How often a run looks whether the DuckDB file is free, if no event tells it sooner.
+const LOOK: Duration = Duration::from_millis(300);
+/// The least time between two looks, however many events there are.
+const BREATH: Duration = Duration::from_millis(30);
+
+/// Executes a run, clears up after it and writes down how it ended, whatever happens. The lease is
+/// renewed until all is written.
 pub(crate) async fn supervise(workshop: Arc<Workshop>, permits: Permits, claimed: ClaimedRun) {
-    let run = claimed.run.id;
-    tracing::info!(%run, "a run begins");
-    let (outcome, message) = match RunFolder::make(&workshop.data_dir.work(), run) {
+    let (store, lease) = (workshop.store.clone(), claimed.lease.clone());
+    let hold = Hold::keep(store.clone(), permits.write.clone(), lease.clone());
+    let (run, lost) = (lease.run, hold.lost.clone());
+    tracing::info!(%run, lease = %lease.id, "a run begins");
+    let ended = match RunFolder::make(&workshop.data_dir.work(), run, lease.id) {
         Ok(folder) => {
             let folder = Arc::new(folder);
             let execution = Execution::new(&workshop, &permits, claimed, Arc::clone(&folder));
             // A task of its own, so that a panic ends the run and not the runner.
-            let ended = tokio::spawn(execution.perform()).await;
-            clear_up(&workshop.data_dir, folder, run).await;
-            ended.unwrap_or_else(|_| {
-                (Outcome::Error, "the runner broke off: see the server's log".into())
-            })
+            let ended = tokio::spawn(execution.perform(lost)).await;
+            clear_up(&workshop.data_dir, folder, lease.id).await;
+            ended
+                .unwrap_or_else(|_| Err(Halt::failed("the runner broke off: see the server's log")))
         }
-        Err(error) => (Outcome::Error, format!("the run's folder cannot be made: {error}")),
+        Err(error) => Err(Halt::Failed(format!("the run's folder cannot be made: {error}"))),
     };
+    if matches!(ended, Err(Halt::Interrupted(Interrupt::ServerStopped)))
+        && store.return_run(&permits.write, &lease).await.is_ok()
+    {
+        return tracing::info!(%run, "a run that had not begun is given back");
+    }
+    let (outcome, message) = told(ended);
     tracing::info!(%run, ?outcome, message, "a run ends");
-    finish(&workshop.store, &permits, run, outcome, &message).await;
+    finish(&store, &permits, &lease, outcome, &message).await;
+}
+
+/// How a run ended, and what it says of that.
+fn told(ended: Result<(), Halt>) -> (Outcome, String) {
+    match ended {
+        Ok(()) => (Outcome::Success, String::new()),
+        Err(Halt::Failed(message)) => (Outcome::Error, message),
+        Err(Halt::Interrupted(interrupt)) => (interrupt.outcome(), interrupt.to_string()),
+        Err(Halt::Store(error)) => {
+            tracing::error!(%error, "a run cannot be written down");
+            (Outcome::Error, "the server could not write down what the run did".to_owned())
+        }
+    }
 }
 
 /// Kills what has slipped out of its process group, then removes the run's folder.
-async fn clear_up(data_dir: &DataDir, folder: Arc<RunFolder>, run: RunId) {
+async fn clear_up(data_dir: &DataDir, folder: Arc<RunFolder>, lease: LeaseId) {
     let data_dir = data_dir.clone();
     let cleared = tokio::task::spawn_blocking(move || {
-        leftovers::kill(data_dir.path(), Some(run));
+        leftovers::kill(data_dir.path(), lease);
         drop(folder);
     });
     let _ = cleared.await;
 }
 
-async fn finish(store: &Store, permits: &Permits, run: RunId, outcome: Outcome, message: &str) {
+async fn finish(store: &Store, permits: &Permits, lease: &Lease, outcome: Outcome, message: &str) {
+    let run = lease.run;
     for _ in 0..TRIES {
-        match store.finish_run(&permits.write, run, outcome, message).await {
+        match store.finish_run(&permits.write, lease, outcome, message).await {
             Err(StoreError::Unavailable(reason)) => {
                 tracing::warn!(%run, reason, "the end of a run cannot be written now");
                 sleep(Duration::from_secs(1)).await;
             }
-            // It was ended elsewhere, or deleted.
+            // It was ended elsewhere.
             Err(error) => return tracing::warn!(%run, %error, "the end of a run is not written"),
             Ok(_) => return,
         }
@@ -84,8 +113,6 @@ struct Execution {
     folder: Arc<RunFolder>,
     checkout: Option<Checkout>,
     profile: Option<Profile>,
-    /// Held until the run ends.
-    turn: Option<Turn>,
 }
 
 impl Execution {
@@ -96,25 +123,20 @@ impl Execution {
         folder: Arc<RunFolder>,
     ) -> Self {
         let (workshop, permits) = (Arc::clone(workshop), permits.clone());
-        Self { workshop, permits, claimed, folder, checkout: None, profile: None, turn: None }
+        Self { workshop, permits, claimed, folder, checkout: None, profile: None }
     }
 
-    /// Does all steps; gives how the run ended, and what it says of that.
-    async fn perform(mut self) -> (Outcome, String) {
+    /// Does all steps, unless the hold on the run is lost.
+    async fn perform(mut self, lost: CancellationToken) -> Result<(), Halt> {
         let (job, run) = (&self.claimed.job.spec, &self.claimed.run);
         let seconds = plan::time_limit(job, &run.trigger);
         let steps = plan::plan(job, &run.trigger, self.claimed.connection.as_ref());
         let (_watch, mut interrupts) =
-            interrupt::watch(&self.workshop, &self.permits, run.id, seconds);
-        match self.steps(&steps, &mut interrupts).await {
-            Ok(()) => (Outcome::Success, String::new()),
-            Err(Halt::Failed(message)) => (Outcome::Error, message),
-            Err(Halt::Interrupted(interrupt)) => (interrupt.outcome(), interrupt.to_string()),
-            Err(Halt::Store(error)) => {
-                tracing::error!(run = %self.claimed.run.id, %error, "a run cannot be written down");
-                (Outcome::Error, "the server could not write down what the run did".to_owned())
-            }
+            interrupt::watch(&self.workshop, &self.permits, run.id, lost, seconds);
+        if self.workshop.stop.is_cancelled() {
+            return Err(Interrupt::ServerStopped.into());
         }
+        self.steps(&steps, &mut interrupts).await
     }
 
     async fn steps(
@@ -123,9 +145,10 @@ impl Execution {
         interrupts: &mut Interrupts,
     ) -> Result<(), Halt> {
         let names: Vec<_> = steps.iter().map(|step| step.name.clone()).collect();
-        let (store, permit, run) = (self.store(), &self.permits.write, self.claimed.run.id);
-        let rows = store.plan_steps(permit, run, &names).await?;
-        store.start_run(permit, run).await?;
+        let (store, permit, lease) = (self.store(), &self.permits.write, &self.claimed.lease);
+        let rows = store.plan_steps(permit, lease, &names).await?;
+        interrupts.check()?;
+        store.start_run(permit, lease).await?;
         for (step, row) in steps.iter().zip(&rows) {
             interrupts.check()?;
             self.step(step, row, interrupts).await?;
@@ -141,9 +164,10 @@ impl Execution {
         interrupts: &mut Interrupts,
     ) -> Result<(), Halt> {
         let (store, permit) = (self.store().clone(), self.permits.write.clone());
-        store.begin_step(&permit, row.id).await?;
+        let lease = self.claimed.lease.clone();
+        store.begin_step(&permit, &lease, row.id).await?;
         let secrets = secrets(&self.claimed);
-        let mut log = StepLog::new(store.clone(), permit.clone(), row.id, secrets);
+        let mut log = StepLog::new(store.clone(), permit.clone(), lease.clone(), row.id, secrets);
         let done = self.work(&step.work, row.index, &mut log, interrupts).await;
         let outcome = match &done {
             Ok(()) => Outcome::Success,
@@ -158,7 +182,7 @@ impl Execution {
             Err(Halt::Store(_)) => return done,
         };
         log.end().await?;
-        store.finish_step(&permit, row.id, outcome).await?;
+        store.finish_step(&permit, &lease, row.id, outcome).await?;
         match done {
             Err(Halt::Failed(_)) if step.may_fail() => Ok(()),
             Err(Halt::Failed(reason)) => {
@@ -192,8 +216,8 @@ impl Execution {
         let marks = self.marks();
         let made = checkout(git, marks, folder, &self.claimed, log, interrupts).await?;
         log.say(format_args!("checked out {}", made.sha));
-        let (permit, run) = (&self.permits.write, self.claimed.run.id);
-        self.store().note_checkout(permit, run, &made.sha, made.branch.as_deref()).await?;
+        let (permit, lease) = (&self.permits.write, &self.claimed.lease);
+        self.store().note_checkout(permit, lease, &made.sha, made.branch.as_deref()).await?;
         self.checkout = Some(made);
         Ok(())
     }
@@ -210,7 +234,7 @@ impl Execution {
             folder::private(place).map_err(|error| {
                 Halt::Failed(format!("the folder of the DuckDB file cannot be made: {error}"))
             })?;
-            self.turn = Some(self.take_turn(file, log, interrupts).await?);
+            self.take_turn(file, log, interrupts).await?;
         }
         let file = self.folder.profiles().join("profiles.yml");
         tokio::fs::write(file, &made.text).await.map_err(Halt::failed)?;
@@ -221,22 +245,30 @@ impl Execution {
         Ok(())
     }
 
-    /// Waits until no other run uses the DuckDB file.
+    /// Waits until no other run uses the DuckDB file, in this process or another; from then on it is
+    /// this run's, to its end.
     async fn take_turn(
         &self,
         file: &Path,
         log: &mut StepLog,
         interrupts: &mut Interrupts,
-    ) -> Result<Turn, Halt> {
-        let turnstile = self.workshop.databases.turnstile(file);
-        if let Ok(turn) = Arc::clone(&turnstile).try_lock_owned() {
-            return Ok(turn);
-        }
-        log.say("another run uses this DuckDB file: waiting for its end");
-        log.flush().await?;
-        tokio::select! {
-            turn = turnstile.lock_owned() => Ok(turn),
-            interrupt = interrupts.raised() => Err(interrupt.into()),
+    ) -> Result<(), Halt> {
+        let (permit, lease) = (&self.permits.write, &self.claimed.lease);
+        let file = file.to_string_lossy();
+        let mut waits = false;
+        loop {
+            let appended = self.store().event_appended();
+            if self.store().take_duckdb(permit, lease, &file).await? {
+                return Ok(());
+            }
+            if !std::mem::replace(&mut waits, true) {
+                log.say("another run uses this DuckDB file: waiting for its end");
+                log.flush().await?;
+            }
+            tokio::select! {
+                _ = timeout(LOOK, appended) => sleep(BREATH).await,
+                interrupt = interrupts.raised() => return Err(interrupt.into()),
+            }
         }
     }
 
@@ -276,7 +308,7 @@ impl Execution {
         dbt::invocation(&mut command, arguments, &checkout.project, profile);
         command.envs(surroundings::identity(&self.claimed.run));
         let ended = process::run(command, log, interrupts).await;
-        let place = (self.store(), &self.permits, self.claimed.run.id);
+        let place = (self.store(), &self.permits, &self.claimed.lease);
         Target::look(target).await.keep(&before, place, index, log).await?;
         dbt::verdict(ended?).map_err(Halt::Failed)
     }
@@ -286,7 +318,8 @@ impl Execution {
     }
 
     fn marks(&self) -> Marks<'_> {
-        Marks { run: self.claimed.run.id, data_dir: self.workshop.data_dir.path() }
+        let Lease { id: lease, run, .. } = self.claimed.lease;
+        Marks { run, lease, data_dir: self.workshop.data_dir.path() }
     }
 }
 

@@ -7,21 +7,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::RunId;
+use domain::{LeaseId, RunId};
 
 /// Everything that a run has on disk while it is under way, for the server's user alone (0700):
 /// the working copy, and beside it what dbt is given as home, temporary folder and profiles.
 ///
-/// Removed when it is dropped; what a killed server leaves is removed at the next start.
+/// Removed when it is dropped; what a dead worker leaves is removed by whoever finds its run.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     root: PathBuf,
 }
 
 impl RunFolder {
-    /// Makes the folder of a run in `work`, empty.
-    pub(crate) fn make(work: &Path, run: RunId) -> io::Result<Self> {
-        let folder = Self { root: work.join(format!("run-{run}")) };
+    /// Makes the folder of a run in `work`, empty. It is the lease's own: another worker that takes
+    /// the run later has another.
+    pub(crate) fn make(work: &Path, run: RunId, lease: LeaseId) -> io::Result<Self> {
+        let folder = Self { root: place(work, run, lease) };
         if folder.root.exists() {
             fs::remove_dir_all(&folder.root)?;
         }
@@ -69,18 +70,17 @@ impl Drop for RunFolder {
     }
 }
 
-/// Removes the folders of all runs; for a start, when none is under way.
-pub(crate) fn remove_all(work: &Path) -> io::Result<()> {
-    if !work.exists() {
-        return Ok(());
+/// Where the folder of a run is, under a lease.
+fn place(work: &Path, run: RunId, lease: LeaseId) -> PathBuf {
+    work.join(format!("run-{run}-{lease}"))
+}
+
+/// Removes the folder that a dead worker has left of a run.
+pub(crate) fn remove(work: &Path, run: RunId, lease: LeaseId) -> io::Result<()> {
+    match fs::remove_dir_all(place(work, run, lease)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
-    for entry in fs::read_dir(work)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with("run-") {
-            fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 /// A folder as every process sees it, wherever it stands.
@@ -99,10 +99,15 @@ mod tests {
 
     use super::*;
 
+    fn ids() -> (RunId, LeaseId) {
+        (RunId::new(3).unwrap(), LeaseId::new(7).unwrap())
+    }
+
     #[test]
     fn a_runs_folder_is_private_and_goes_with_it() {
         let work = tempfile::tempdir().unwrap();
-        let folder = RunFolder::make(work.path(), RunId::new(7).unwrap()).unwrap();
+        let (run, lease) = ids();
+        let folder = RunFolder::make(work.path(), run, lease).unwrap();
         let root = folder.root().to_owned();
         for place in [root.clone(), folder.home(), folder.profiles(), folder.temporary()] {
             assert_eq!(fs::metadata(place).unwrap().permissions().mode() & 0o777, 0o700);
@@ -112,12 +117,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_server_left_is_removed_and_nothing_else() {
+    fn what_a_dead_worker_left_is_removed_and_nothing_else() {
         let work = tempfile::tempdir().unwrap();
-        fs::create_dir_all(work.path().join("run-3/code/models")).unwrap();
-        fs::create_dir_all(work.path().join("mine")).unwrap();
-        remove_all(work.path()).unwrap();
-        assert!(!work.path().join("run-3").exists());
-        assert!(work.path().join("mine").exists());
+        let (run, lease) = ids();
+        for left in ["run-3-7/code/models", "run-3-8/code", "mine"] {
+            fs::create_dir_all(work.path().join(left)).unwrap();
+        }
+        remove(work.path(), run, lease).unwrap();
+        remove(work.path(), run, lease).unwrap();
+        let left = |name: &str| work.path().join(name).exists();
+        assert_eq!([left("run-3-7"), left("run-3-8"), left("mine")], [false, true, true]);
     }
 }

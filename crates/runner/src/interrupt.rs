@@ -1,4 +1,4 @@
-//! What ends a run from outside: cancel, time-out, the end of the server.
+//! What ends a run from outside: cancel, time-out, the end of the server, a lost lease.
 
 use std::time::Duration;
 
@@ -26,13 +26,15 @@ pub(crate) enum Interrupt {
     TimedOut(u32),
     /// The server stops.
     ServerStopped,
+    /// The worker does not hold the run any more.
+    LeaseLost,
 }
 
 impl Interrupt {
     pub(crate) const fn outcome(self) -> Outcome {
         match self {
             Self::Cancelled => Outcome::Cancelled,
-            Self::TimedOut(_) | Self::ServerStopped => Outcome::Error,
+            Self::TimedOut(_) | Self::ServerStopped | Self::LeaseLost => Outcome::Error,
         }
     }
 }
@@ -43,6 +45,7 @@ impl std::fmt::Display for Interrupt {
             Self::Cancelled => f.write_str("the run was cancelled"),
             Self::TimedOut(seconds) => write!(f, "timed out after {seconds} seconds"),
             Self::ServerStopped => f.write_str("the server was stopped"),
+            Self::LeaseLost => f.write_str("the worker does not hold the run any more"),
         }
     }
 }
@@ -104,6 +107,7 @@ pub(crate) fn watch(
     workshop: &Workshop,
     permits: &Permits,
     run: RunId,
+    lost: CancellationToken,
     seconds: u32,
 ) -> (AbortOnDropHandle<()>, Interrupts) {
     let (raise, raised) = watch::channel(None);
@@ -125,6 +129,7 @@ pub(crate) fn watch(
     let watching = tokio::spawn(async move {
         let interrupt = tokio::select! {
             () = asked_to_stop => Interrupt::Cancelled,
+            () = lost.cancelled() => Interrupt::LeaseLost,
             interrupt = out_of_time_or_stopped(seconds, stop) => interrupt,
         };
         raise.send_replace(Some(interrupt));

@@ -1,19 +1,19 @@
-//! Processes that outlived the run or the server that started them.
+//! Processes that outlived the run or the worker that started them.
 
 use std::{fs, path::Path};
 
-use domain::RunId;
+use domain::LeaseId;
 use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
 
 use crate::surroundings::marks_in_environ;
 
-/// Kills every process of this data folder's runs, or of one run, whatever group or session it
-/// has moved to. Gives how many there were.
+/// Kills every process of a run that a worker has started under its lease, whatever group or session
+/// it has moved to. Gives how many there were.
 ///
 /// They are told by the marks in their environment, which `/proc` shows; on a system without it
 /// none is found.
-pub(crate) fn kill(data_dir: &Path, run: Option<RunId>) -> usize {
-    let marks = marks_in_environ(data_dir, run);
+pub(crate) fn kill(data_dir: &Path, lease: LeaseId) -> usize {
+    let marks = marks_in_environ(data_dir, lease);
     let found: Vec<Pid> = processes().filter(|pid| bears(*pid, &marks)).collect();
     for pid in &found {
         end(*pid);
@@ -32,7 +32,7 @@ fn processes() -> impl Iterator<Item = Pid> {
 
 /// Whether a process was started with all of these variables. One that is not ours to look into
 /// was not.
-fn bears(pid: Pid, marks: &[Vec<u8>]) -> bool {
+fn bears(pid: Pid, marks: &[Vec<u8>; 2]) -> bool {
     let Ok(environ) = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())) else {
         return false;
     };

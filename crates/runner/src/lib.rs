@@ -10,7 +10,11 @@
 //! group of its own, merges what it says into the step's log, and ends the whole group when the
 //! run is interrupted: cancelled, out of time, or the server stops. What a step left
 //! in `target/` is kept as artifacts of that step. All a run needs on disk is one private
-//! folder in the data folder, removed when the run ends, or at the next start.
+//! folder in the data folder, removed when the run ends.
+//!
+//! Several runners may work on one data folder. Each holds its runs by a lease that it renews
+//! (`lease`); a run whose worker is dead is found by the others (`reaper`), which clear up what it
+//! left and end the run, or queue it again if nothing of it had begun.
 //!
 //! ```no_run
 //! # async fn serve(store: store::Store) -> Result<(), runner::RunnerError> {
@@ -23,19 +27,19 @@
 //! # }
 //! ```
 
-mod abandoned;
 mod artifacts;
 mod checkout;
-mod databases;
 mod dbt;
 mod execution;
 mod folder;
 mod interrupt;
+mod lease;
 mod leftovers;
 mod log;
 mod plan;
 mod process;
 mod profile;
+mod reaper;
 mod runner;
 mod surroundings;
 mod worker;

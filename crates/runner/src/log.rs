@@ -6,6 +6,7 @@ use domain::{
     StepId,
     authz::{Permit, Runs, Write},
     kept::Hidden,
+    lease::Lease,
 };
 use store::{Store, StoreError};
 
@@ -125,6 +126,7 @@ impl Lines {
 pub(crate) struct StepLog {
     store: Store,
     permit: Permit<Write, Runs>,
+    lease: Lease,
     step: StepId,
     lines: Lines,
 }
@@ -133,10 +135,11 @@ impl StepLog {
     pub(crate) fn new(
         store: Store,
         permit: Permit<Write, Runs>,
+        lease: Lease,
         step: StepId,
         secrets: Secrets,
     ) -> Self {
-        Self { store, permit, step, lines: Lines::new(secrets, KEPT) }
+        Self { store, permit, lease, step, lines: Lines::new(secrets, KEPT) }
     }
 
     /// Takes what a program has said; writes it down when there is much of it.
@@ -156,7 +159,7 @@ impl StepLog {
             return Ok(());
         }
         let text = std::mem::take(&mut self.lines.ready);
-        self.store.append_log(&self.permit, self.step, &text).await
+        self.store.append_log(&self.permit, &self.lease, self.step, &text).await
     }
 
     /// Writes down the rest, a line without an end too.

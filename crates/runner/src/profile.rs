@@ -217,13 +217,14 @@ fn title(version: &'static str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use domain::{
-        AccountId, ConnectionId, CredentialId, EnvironmentId, JobId, Name, ProjectId, RunId,
-        Timestamp, UserId,
+        AccountId, ConnectionId, CredentialId, EnvironmentId, JobId, LeaseId, Name, ProjectId,
+        RunId, Timestamp, UserId,
         adapter::{self, AdapterVersion},
         authz::PrincipalId,
         connection::{Connection, ConnectionSpec, DuckDbPath},
         environment::{Environment, EnvironmentSpec},
         job::{Job, JobSpec},
+        lease::{Lease, Worker},
         project::{Project, ProjectSpec},
         run::{Run, RunState, Trigger},
         ssh_tunnel::SshTunnel,
@@ -300,7 +301,10 @@ mod tests {
         let spec = ProjectSpec::named(name("Shop"));
         let project = Project { id: project, account, spec, created_at, updated_at };
         let secret = Some(WarehouseSecret::new("p{{ssw}}rd'\"".to_owned()));
+        let worker = Worker::of_process(1, created_at);
+        let lease = Lease { id: LeaseId::new(1).unwrap(), run: run.id, worker };
         ClaimedRun {
+            lease,
             run,
             job,
             project,

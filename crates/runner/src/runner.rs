@@ -3,16 +3,16 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
+use domain::lease::Worker;
 use store::{DataDir, Store, StoreError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    abandoned,
-    databases::Databases,
-    folder,
+    folder, reaper,
     worker::{self, Workshop},
 };
 
@@ -25,11 +25,14 @@ pub struct RunnerConfig {
     pub git: PathBuf,
     /// The most runs that this process executes at once, all accounts together.
     pub workers: usize,
+    /// After how long without an answer its runs are taken for abandoned, by others; in tests less
+    /// than [`Worker::LEASE`].
+    pub lease: Duration,
 }
 
 impl Default for RunnerConfig {
     fn default() -> Self {
-        Self { dbt: "dbt".into(), git: "git".into(), workers: 4 }
+        Self { dbt: "dbt".into(), git: "git".into(), workers: 4, lease: Worker::LEASE }
     }
 }
 
@@ -55,46 +58,66 @@ pub enum RunnerError {
 /// Executes runs until it is stopped. Dropping it stops it too, without waiting.
 #[derive(Debug)]
 pub struct Runner {
-    claiming: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
     stop: DropGuard,
 }
 
 impl Runner {
-    /// Fails abandoned runs (of every account) with a plain reason and clears up what they left on
-    /// this machine, then starts claiming. At most one runner works on a data folder.
+    /// Begins to claim and execute runs, and to look for those whose worker is dead. Any number of
+    /// runners, in any number of processes of this machine, may work on a data folder.
     ///
     /// # Errors
     /// [`RunnerError::Store`] if the store does not answer; [`RunnerError::Denied`] if the
     /// catalogue does not give `system:runner` the right to write runs.
     pub async fn start(store: Store, config: RunnerConfig) -> Result<Self, RunnerError> {
-        let data_dir = DataDir::new(folder::absolute(store.data_dir().path()));
-        abandoned::clear(&store, &data_dir).await?;
+        worker::permits(&store).await?;
+        let mut worker = Worker::of_process(std::process::id(), store.clock().now());
+        worker.lease = config.lease;
         let config = RunnerConfig {
             dbt: settled(&config.dbt),
             git: settled(&config.git),
             workers: config.workers.max(1),
+            ..config
         };
         let stop = CancellationToken::new();
-        let workshop = Workshop {
-            store,
-            data_dir,
-            config,
-            databases: Databases::default(),
-            stop: stop.clone(),
-        };
+        let (data_dir, reaping) = (data_dir(&store), reap(&store, &stop));
+        let workshop = Workshop { store, data_dir, config, worker, stop: stop.clone() };
         let claiming = tokio::spawn(worker::claim(Arc::new(workshop)));
-        Ok(Self { claiming, stop: stop.drop_guard() })
+        Ok(Self { tasks: vec![claiming, reaping], stop: stop.drop_guard() })
+    }
+
+    /// Executes nothing, and looks for runs whose worker is dead: for a server whose runners are
+    /// other processes, so that runs end also when none of those is left.
+    ///
+    /// # Errors
+    /// As [`Runner::start`].
+    pub async fn watch(store: &Store) -> Result<Self, RunnerError> {
+        worker::permits(store).await?;
+        let stop = CancellationToken::new();
+        Ok(Self { tasks: vec![reap(store, &stop)], stop: stop.drop_guard() })
     }
 
     /// Stops claiming and ends the runs under way: their process groups get SIGTERM, then SIGKILL
     /// after a grace of 5 s, and each ends as an error with the reason that the server was
-    /// stopped. Returns when all is written.
+    /// stopped; one of which nothing has begun goes back into the queue. Returns when all is
+    /// written, and no lease is held.
     pub async fn stop(self) {
         drop(self.stop);
-        if let Err(error) = self.claiming.await {
-            tracing::error!(%error, "the runner did not stop in order");
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the runner did not stop in order");
+            }
         }
     }
+}
+
+fn reap(store: &Store, stop: &CancellationToken) -> JoinHandle<()> {
+    tokio::spawn(reaper::watch(store.clone(), data_dir(store), stop.clone()))
+}
+
+/// The store's folder, as a process in any folder sees it.
+fn data_dir(store: &Store) -> DataDir {
+    DataDir::new(folder::absolute(store.data_dir().path()))
 }
 
 /// A relative path with folders in it would mean something else in a run's own folder.

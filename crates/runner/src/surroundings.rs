@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 
-use domain::{RunId, environment_variable::VariableName, kept::Hidden, run::Run};
+use domain::{LeaseId, RunId, environment_variable::VariableName, kept::Hidden, run::Run};
 use tokio::process::Command;
 
 use crate::folder::RunFolder;
 
-/// The run of a process, so that those of a killed server can be found.
+/// The run of a process.
 const RUN: &str = "NARROWGATE_RUN_ID";
+/// The lease under which a process was started, so that those of a dead worker can be found.
+const LEASE: &str = "NARROWGATE_LEASE_ID";
 /// The data folder of the server that started a process.
 pub(crate) const DATA_DIR: &str = "NARROWGATE_DATA_DIR";
 
@@ -34,6 +36,7 @@ const LOGIN: [&str; 6] =
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Marks<'a> {
     pub(crate) run: RunId,
+    pub(crate) lease: LeaseId,
     pub(crate) data_dir: &'a Path,
 }
 
@@ -93,6 +96,7 @@ fn bare(program: &Path, marks: Marks<'_>) -> Command {
         .envs(inherited(&NETWORK))
         .env("LANG", "C.UTF-8")
         .env(RUN, marks.run.to_string())
+        .env(LEASE, marks.lease.to_string())
         .env(DATA_DIR, marks.data_dir);
     command
 }
@@ -101,8 +105,8 @@ fn inherited<'a>(names: &'a [&'a str]) -> impl Iterator<Item = (&'a str, impl As
     names.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)))
 }
 
-/// What stands in `/proc/PID/environ` for a process of this data folder, or of this run in it.
-pub(crate) fn marks_in_environ(data_dir: &Path, run: Option<RunId>) -> Vec<Vec<u8>> {
+/// What stands in `/proc/PID/environ` for a process of this data folder and lease.
+pub(crate) fn marks_in_environ(data_dir: &Path, lease: LeaseId) -> [Vec<u8>; 2] {
     let folder = [DATA_DIR.as_bytes(), b"=", data_dir.as_os_str().as_encoded_bytes()].concat();
-    std::iter::once(folder).chain(run.map(|run| format!("{RUN}={run}").into_bytes())).collect()
+    [folder, format!("{LEASE}={lease}").into_bytes()]
 }

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::authz::{Caller, Origin, Permit, Read, Runs, SystemTask, Write, authorize};
+use domain::{
+    authz::{Caller, Origin, Permit, Read, Runs, SystemTask, Write, authorize},
+    lease::Worker,
+};
 use store::{ClaimedRun, DataDir, Store};
 use tokio::{
     task::JoinSet,
@@ -10,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{RunnerConfig, RunnerError, databases::Databases, execution};
+use crate::{RunnerConfig, RunnerError, execution};
 
 /// How long a queued run may go unseen if no wake-up tells of it.
 const ROUND: Duration = Duration::from_secs(1);
@@ -23,7 +26,8 @@ pub(crate) struct Workshop {
     /// The store's folder, as a process in any folder sees it.
     pub(crate) data_dir: DataDir,
     pub(crate) config: RunnerConfig,
-    pub(crate) databases: Databases,
+    /// Who this process is to the others on the data folder.
+    pub(crate) worker: Worker,
     pub(crate) stop: CancellationToken,
 }
 
@@ -107,7 +111,7 @@ async fn fill(workshop: &Arc<Workshop>, runs: &mut JoinSet<()>) -> Result<(), Ru
 /// A failure in one account does not keep the others waiting.
 async fn claim_one(workshop: &Workshop, permits: &Permits) -> Option<ClaimedRun> {
     let account = permits.write.account();
-    workshop.store.claim_run(&permits.write).await.unwrap_or_else(|error| {
+    workshop.store.claim_run(&permits.write, &workshop.worker).await.unwrap_or_else(|error| {
         tracing::warn!(%account, %error, "no run of this account can be claimed now");
         None
     })

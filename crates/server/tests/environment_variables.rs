@@ -105,7 +105,8 @@ async fn a_job_takes_its_own_value_before_the_environments_and_the_projects() {
     assert_eq!(shown["DBT_ENV_SECRET_D"]["project"]["value"], "*****");
 
     house.run(job).await;
-    let claimed = house.app.store.claim_run(&house.runner().await).await.unwrap().unwrap();
+    let claimed =
+        house.app.store.claim_run(&house.runner().await, &common::worker()).await.unwrap().unwrap();
     let given = claimed.variables.iter().map(|(name, value)| (name.as_str(), value.reveal()));
     assert_eq!(
         given.collect::<Vec<_>>(),

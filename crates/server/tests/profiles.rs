@@ -77,7 +77,8 @@ async fn an_environment_names_a_profile_and_a_run_connects_by_it() {
 
     let job = house.job("nightly").await;
     house.run(job).await;
-    let claimed = house.app.store.claim_run(&house.runner().await).await.unwrap().unwrap();
+    let claimed =
+        house.app.store.claim_run(&house.runner().await, &common::worker()).await.unwrap().unwrap();
     assert_eq!(claimed.connection.unwrap().id.get(), parts.0);
     assert_eq!(claimed.credential.unwrap().id.get(), parts.1);
     assert_eq!(Value::Object(claimed.attributes), json!({ "threads": 2 }));

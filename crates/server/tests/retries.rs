@@ -31,10 +31,10 @@ async fn fail_next(house: &House, step: usize, artifacts: &[&str]) -> RunId {
         let last = usize::try_from(row.index).unwrap() == step;
         house.step(row, "…\n", if last { Outcome::Error } else { Outcome::Success }).await;
     }
-    let permit = house.runner().await;
+    let (permit, lease) = (house.runner().await, house.lease(run));
     for path in artifacts {
         let (bytes, step) = (Bytes::from_static(b"{}"), u32::try_from(step).unwrap());
-        house.app.store.put_artifact(&permit, run, step, path, bytes).await.unwrap();
+        house.app.store.put_artifact(&permit, &lease, step, path, bytes).await.unwrap();
     }
     house.finish(run, Outcome::Error).await;
     run
@@ -76,7 +76,8 @@ async fn a_failed_run_is_taken_up_by_a_new_one_with_what_it_overrode() {
     assert_eq!(run["trigger"]["threads_override"], 2);
     assert_eq!(run["trigger"]["git_branch"], "fix");
     // What the runner is to do again.
-    let claimed = house.app.store.claim_run(&house.runner().await).await.unwrap().unwrap();
+    let claimed =
+        house.app.store.claim_run(&house.runner().await, &common::worker()).await.unwrap().unwrap();
     let taken_up = claimed.run.trigger.retry.unwrap();
     assert_eq!((taken_up.run, taken_up.step), (failed, 5));
     let later: Vec<_> = taken_up.later.iter().map(domain::job::DbtCommand::as_str).collect();
@@ -124,8 +125,7 @@ async fn what_cannot_be_retried_says_why() {
     let mut body = house.body("old");
     body["dbt_version"] = json!("1.5.2");
     let old = house.job_of(body).await;
-    let permit = house.runner().await;
-    let next = house.app.store.claim_run(&permit).await.unwrap().unwrap().run.id;
+    let (next, _) = house.begin(&STEPS).await;
     house.finish(next, Outcome::Cancelled).await;
     why(next, "RETRY_NOT_FAILED_RUN").await;
     why(failed(&house, old, 5, &RESULTS).await, "RETRY_UNSUPPORTED_VERSION").await;

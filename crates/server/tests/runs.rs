@@ -37,7 +37,8 @@ async fn succeeded(house: &House, job: i64) -> i64 {
 
 async fn put(house: &House, run: RunId, step: u32, path: &str, text: &'static str) {
     let (permit, bytes) = (house.runner().await, Bytes::from_static(text.as_bytes()));
-    house.app.store.put_artifact(&permit, run, step, path, bytes).await.unwrap();
+    let lease = house.lease(run);
+    house.app.store.put_artifact(&permit, &lease, step, path, bytes).await.unwrap();
 }
 
 #[tokio::test]
@@ -187,8 +188,12 @@ async fn what_is_not_there_is_not_found() {
 async fn a_list_is_filtered_ordered_and_cut() {
     let house = House::new().await;
     let (nightly, hourly) = (house.job("Nightly").await, house.job("Hourly").await);
-    let first = succeeded(&house, nightly).await;
-    put(&house, RunId::new(first).unwrap(), 4, "catalog.json", "{}").await;
+    house.run(nightly).await;
+    let (first, _) = house.begin(&STEPS).await;
+    house.wait(60);
+    put(&house, first, 4, "catalog.json", "{}").await;
+    house.finish(first, Outcome::Success).await;
+    let first = first.get();
     let between = house.app.clock.now();
     house.wait(60);
     house.run(hourly).await;
@@ -460,10 +465,10 @@ async fn a_locked_account_queues_no_runs_and_begins_none() {
     let refused = house.acme.admin.post(&path, json!({ "cause": "a test" })).await;
     assert_eq!(refused.status(), 409, "{}", refused.text());
     let permit = house.runner().await;
-    assert!(house.app.store.claim_run(&permit).await.unwrap().is_none());
+    assert!(house.app.store.claim_run(&permit, &common::worker()).await.unwrap().is_none());
     let unlocked = house.acme.admin.patch(&account, json!({ "locked": false })).await.data();
     assert_eq!(unlocked["lock_reason"], serde_json::Value::Null);
-    assert!(house.app.store.claim_run(&permit).await.unwrap().is_some());
+    assert!(house.app.store.claim_run(&permit, &common::worker()).await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ async fn ran(house: &House, job: i64, models: usize) {
     for step in &steps {
         house.step(step, "done", Outcome::Success).await;
     }
-    let permit = house.runner().await;
-    let put = house.app.store.put_artifact(&permit, run, 2, "run_results.json", results(models));
+    let (permit, lease) = (house.runner().await, house.lease(run));
+    let put = house.app.store.put_artifact(&permit, &lease, 2, "run_results.json", results(models));
     assert!(put.await.is_ok());
     house.finish(run, Outcome::Success).await;
 }

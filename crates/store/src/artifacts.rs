@@ -9,6 +9,7 @@ use bytes::Bytes;
 use domain::{
     AccountId, JobId, RunId,
     authz::{Permit, Read, Runs, Write},
+    lease::Lease,
     run::RunStatus,
 };
 use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, path::Path};
@@ -46,25 +47,26 @@ impl Store {
     /// Keeps an artifact of a step, in place of an earlier one. `path` is relative, without `..`.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`], [`StoreError::NotFound`], [`StoreError::Denied`] if the permit is
-    /// not the runner's, [`StoreError::Unavailable`].
+    /// [`StoreError::Invalid`], [`StoreError::NotFound`], [`StoreError::LeaseLost`],
+    /// [`StoreError::Denied`] if the permit is not the runner's, [`StoreError::Unavailable`].
     pub async fn put_artifact(
         &self,
         permit: &Permit<Write, Runs>,
-        run: RunId,
+        lease: &Lease,
         step: u32,
         path: &str,
         bytes: Bytes,
     ) -> Result<(), StoreError> {
+        let run = lease.run;
         let place = place(permit.account(), run, step, path)?;
         let size = i64::try_from(bytes.len()).map_err(StoreError::corrupt)?;
-        // Nothing is stored for a run that is not there; no writer waits while bytes are.
-        let tx = self.begin_work(permit).await?;
+        // Nothing is stored for a run that is another's; no writer waits while bytes are.
+        let tx = self.begin_leased(permit, lease).await?;
         let of = runs::find(tx.db(), tx.account(), run).await?;
         drop(tx);
         let run_results = (path == "run_results.json").then(|| bytes.clone());
         self.artifact_store().put(&place, bytes.into()).await.map_err(unavailable)?;
-        let tx = self.begin_work(permit).await?;
+        let tx = self.begin_leased(permit, lease).await?;
         let row = ActiveModel {
             run_id: Set(run.get()),
             step: Set(step.into()),

@@ -132,6 +132,15 @@ pub(crate) const COUNT_RUNS_BY_STATE: [&str; 4] = [
      ON CONFLICT DO UPDATE SET runs = runs + 1; END",
 ];
 
+/// Has a run one open lease at most, and gives those that are under way without one a lease that has
+/// run out.
+pub(crate) const LEASES: [&str; 2] = [
+    "CREATE UNIQUE INDEX run_leases_open ON run_leases (run_id) WHERE ended_at IS NULL",
+    "INSERT INTO run_leases (account_id, run_id, worker, taken_at, renewed_at, leased_until) \
+     SELECT account_id, id, '', updated_at, updated_at, updated_at FROM runs \
+     WHERE status IN (2, 3)",
+];
+
 /// Moves last-used times of a table forward, many rows at once.
 pub(crate) fn touch(table: &'static str, used: &[(i64, i64)]) -> Statement {
     let sql = format!(

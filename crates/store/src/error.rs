@@ -50,6 +50,9 @@ pub enum StoreError {
     /// The run cannot be taken up again.
     #[error("the run cannot be retried: {0}")]
     NoRetry(NoRetry),
+    /// The worker's hold on the run has run out or ended: what it would write is not its to write.
+    #[error("the worker does not hold the run any more")]
+    LeaseLost,
     /// The state of things does not allow it: such as a run that has ended.
     #[error("{0}")]
     Conflict(String),

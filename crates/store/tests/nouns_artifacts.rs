@@ -11,6 +11,7 @@ use common::{house, number};
 use domain::{
     RunId,
     authz::{Category, Permit, Read, Runs},
+    lease::Lease,
     run::Outcome,
 };
 use nouns::{Owner, admin};
@@ -18,13 +19,13 @@ use store::StoreError;
 
 async fn put(
     owner: &Owner,
-    run: RunId,
+    lease: &Lease,
     step: u32,
     path: &str,
     text: &str,
 ) -> Result<(), StoreError> {
     let runner = owner.runner().await;
-    owner.store.put_artifact(&runner, run, step, path, Bytes::from(text.to_owned())).await
+    owner.store.put_artifact(&runner, lease, step, path, Bytes::from(text.to_owned())).await
 }
 
 async fn get(
@@ -54,20 +55,22 @@ async fn the_last_step_that_has_it_is_meant_unless_one_is_named() {
     let house = house().await;
     let ada = admin(&house);
     let of = ada.furnish("sales", Category::Staging).await;
-    put(&ada, of.run, 4, "manifest.json", "four").await.unwrap();
-    put(&ada, of.run, 10, "manifest.json", "ten").await.unwrap();
-    put(&ada, of.run, 11, "run_results.json", "eleven").await.unwrap();
+    let lease = ada.begin(of.job).await;
+    put(&ada, &lease, 1, "manifest.json", "{}").await.unwrap();
+    put(&ada, &lease, 4, "manifest.json", "four").await.unwrap();
+    put(&ada, &lease, 10, "manifest.json", "ten").await.unwrap();
+    put(&ada, &lease, 11, "run_results.json", "eleven").await.unwrap();
 
-    let manifest = async |step| get(&ada, of.run, "manifest.json", step).await;
+    let manifest = async |step| get(&ada, lease.run, "manifest.json", step).await;
     assert_eq!(manifest(None).await.unwrap(), "ten", "by number, not by text");
     assert_eq!(manifest(Some(4)).await.unwrap(), "four");
     assert_eq!(manifest(Some(1)).await.unwrap(), "{}");
     assert!(matches!(manifest(Some(11)).await, Err(StoreError::NotFound)));
-    put(&ada, of.run, 10, "manifest.json", "once more").await.unwrap();
+    put(&ada, &lease, 10, "manifest.json", "once more").await.unwrap();
     assert_eq!(manifest(None).await.unwrap(), "once more");
 
     let permit: Permit<Read, Runs> = ada.permit().await;
-    let listed = house.store.artifacts(&permit, of.run).await.unwrap();
+    let listed = house.store.artifacts(&permit, lease.run).await.unwrap();
     let listed: Vec<_> = listed.iter().map(|a| (a.step, a.path.as_str(), a.size)).collect();
     assert_eq!(
         listed,
@@ -85,19 +88,20 @@ async fn a_jobs_artifact_is_of_its_latest_successful_run() {
     let house = house().await;
     let ada = admin(&house);
     let of = ada.furnish("sales", Category::Staging).await;
-    let (latest, _) = ada.execute(of.job).await;
-    put(&ada, latest, 1, "manifest.json", "latest").await.unwrap();
+    let older = ada.begin(of.job).await;
+    put(&ada, &older, 1, "catalog.json", "of an older run").await.unwrap();
+    ada.finish(&older, Outcome::Success).await;
+    let latest = ada.begin(of.job).await;
+    put(&ada, &latest, 1, "manifest.json", "latest").await.unwrap();
+    ada.finish(&latest, Outcome::Success).await;
     // One that failed, and one that is under way, do not count.
     for outcome in [Some(Outcome::Error), None] {
-        let run = ada.trigger(of.job).await.id;
-        let runner = ada.runner().await;
-        house.store.claim_run(&runner).await.unwrap().unwrap();
-        put(&ada, run, 1, "manifest.json", "no").await.unwrap();
+        let lease = ada.begin(of.job).await;
+        put(&ada, &lease, 1, "manifest.json", "no").await.unwrap();
         if let Some(outcome) = outcome {
-            house.store.finish_run(&runner, run, outcome, "").await.unwrap();
+            ada.finish(&lease, outcome).await;
         }
     }
-    put(&ada, of.run, 1, "catalog.json", "of an older run").await.unwrap();
 
     let permit: Permit<Read, Runs> = ada.permit().await;
     let fetch = async |path: &str| house.store.job_artifact(&permit, of.job, path).await;
@@ -110,6 +114,7 @@ async fn a_path_that_leads_elsewhere_is_refused_and_leaves_nothing() {
     let house = house().await;
     let ada = admin(&house);
     let of = ada.furnish("sales", Category::Staging).await;
+    let lease = ada.begin(of.job).await;
     let before = files(house.folder.path());
     let (long, part) = (format!("{}/x", "d/".repeat(512)), "n".repeat(241));
     let paths = [
@@ -131,10 +136,10 @@ async fn a_path_that_leads_elsewhere_is_refused_and_leaves_nothing() {
         &part,
     ];
     for path in paths {
-        let refused = put(&ada, of.run, 1, path, "x").await;
+        let refused = put(&ada, &lease, 1, path, "x").await;
         let invalid = matches!(refused, Err(StoreError::Invalid { field: "path", .. }));
         assert!(invalid, "{path:?}: {refused:?}");
-        let read = get(&ada, of.run, path, None).await;
+        let read = get(&ada, lease.run, path, None).await;
         assert!(matches!(read, Err(StoreError::NotFound)), "{path:?}: {read:?}");
     }
     assert_eq!(files(house.folder.path()), before);
@@ -146,6 +151,7 @@ async fn paths_that_look_alike_are_different_files() {
     let house = house().await;
     let ada = admin(&house);
     let of = ada.furnish("sales", Category::Staging).await;
+    let lease = ada.begin(of.job).await;
     let paths = [
         "a b.sql",
         "a%20b.sql",
@@ -161,13 +167,13 @@ async fn paths_that_look_alike_are_different_files() {
         "%2E%2E/x",
     ];
     for path in paths {
-        put(&ada, of.run, 2, path, path).await.unwrap();
+        put(&ada, &lease, 2, path, path).await.unwrap();
     }
     for path in paths {
-        assert_eq!(get(&ada, of.run, path, None).await.unwrap(), path.as_bytes(), "{path}");
+        assert_eq!(get(&ada, lease.run, path, None).await.unwrap(), path.as_bytes(), "{path}");
     }
     let root = house.store.data_dir().artifacts();
-    let ours = format!("{}/{}/{}/2/", root.display(), house.account, of.run);
+    let ours = format!("{}/{}/{}/2/", root.display(), house.account, lease.run);
     let under = files(&root).into_iter().filter(|file| file.starts_with(&ours)).count();
     assert_eq!(under, paths.len(), "each is its own file, in the step's folder");
 }
@@ -177,16 +183,20 @@ async fn nothing_is_listed_whose_bytes_are_not_there() {
     let house = house().await;
     let ada = admin(&house);
     let of = ada.furnish("sales", Category::Staging).await;
+    let lease = ada.begin(of.job).await;
     // The folder that the bytes would go to is a file.
-    let step = house.store.data_dir().artifacts().join(format!("{}/{}/7", house.account, of.run));
+    let run = house.store.data_dir().artifacts().join(format!("{}/{}", house.account, lease.run));
+    let step = run.join("7");
+    fs::create_dir(&run).unwrap();
     fs::write(&step, "in the way").unwrap();
 
-    let stored = put(&ada, of.run, 7, "manifest.json", "x").await;
+    let stored = put(&ada, &lease, 7, "manifest.json", "x").await;
 
     assert!(matches!(stored, Err(StoreError::Unavailable(_))), "{stored:?}");
     let rows = "SELECT count(*) FROM artifacts WHERE step = 7";
     assert_eq!(number(&house.raw().await, rows).await, 0);
-    let nobodys = put(&ada, RunId::new(999).unwrap(), 1, "manifest.json", "x").await;
+    let nobodys =
+        put(&ada, &Lease { run: RunId::new(999).unwrap(), ..lease }, 1, "manifest.json", "x").await;
     assert!(matches!(nobodys, Err(StoreError::NotFound)), "{nobodys:?}");
     let place = house.store.data_dir().artifacts().join(format!("{}/999", house.account));
     assert!(!place.exists());

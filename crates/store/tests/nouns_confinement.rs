@@ -10,6 +10,7 @@ use domain::{
         Category, Connections, EnvironmentCredentials, Environments, Jobs, PermissionSet, Permit,
         Read, Repositories, Runs, Write, kinds,
     },
+    lease::ExpiredLease,
     list::ListQuery,
     run::Outcome,
 };
@@ -162,24 +163,32 @@ async fn another_accounts_objects_cannot_be_changed_deleted_or_run() {
         store.trigger_run(&ada.permit().await, theirs.job, because()),
         store.cancel_run(&ada.permit().await, queued),
     );
-    let runner = ada.runner().await;
+    let (held, runner) = (bob.claim().await.unwrap(), ada.runner().await);
     refused!(
-        store.start_run(&runner, queued),
-        store.finish_run(&runner, queued, Outcome::Success, ""),
-        store.note_checkout(&runner, queued, "abc", None),
-        store.plan_steps(&runner, queued, &[]),
-        store.begin_step(&runner, theirs.step),
-        store.append_log(&runner, theirs.step, "x"),
-        store.finish_step(&runner, theirs.step, Outcome::Success),
-        store.put_artifact(&runner, theirs.run, 1, "manifest.json", "x".into()),
+        store.renew_lease(&runner, &held),
+        store.return_run(&runner, &held),
+        store.take_duckdb(&runner, &held, "x.duckdb"),
+        store.start_run(&runner, &held),
+        store.finish_run(&runner, &held, Outcome::Success, ""),
+        store.note_checkout(&runner, &held, "abc", None),
+        store.plan_steps(&runner, &held, &[]),
+        store.begin_step(&runner, &held, theirs.step),
+        store.append_log(&runner, &held, theirs.step, "x"),
+        store.finish_step(&runner, &held, theirs.step, Outcome::Success),
+        store.put_artifact(&runner, &held, 1, "manifest.json", "x".into()),
     );
-    assert!(store.claim_run(&runner).await.unwrap().is_none(), "it is not ours to run");
+    let expired = ExpiredLease { id: held.id, run: held.run, renewed_at: common::noon() };
+    assert_eq!(store.reap_run(&runner, &expired).await.unwrap(), None, "it is not ours to end");
+    assert!(
+        store.claim_run(&runner, &common::worker()).await.unwrap().is_none(),
+        "it is not ours to run"
+    );
 
     assert_eq!(house.records().await, before);
     let runs: Permit<Read, Runs> = bob.permit().await;
     let manifest = store.artifact(&runs, theirs.run, "manifest.json", None).await.unwrap();
     assert_eq!(manifest, "{}");
-    assert_eq!(bob.run(queued).await.state, domain::run::RunState::Queued);
+    assert_eq!(bob.run(queued).await.state.status(), domain::run::RunStatus::STARTING);
 }
 
 #[tokio::test]
@@ -187,7 +196,9 @@ async fn how_a_run_goes_is_written_by_the_runner_alone() {
     let house = house().await;
     let ada = admin(&house);
     let of = ada.furnish("sales", Category::Staging).await;
-    let run = ada.trigger(of.job).await.id;
+    let held = ada.begin(of.job).await;
+    ada.trigger(of.job).await;
+    let expired = ExpiredLease { id: held.id, run: held.run, renewed_at: common::noon() };
     let (store, permit): (_, Permit<Write, Runs>) = (&house.store, ada.permit().await);
     macro_rules! refused {
         ($($call:expr),* $(,)?) => {$({
@@ -196,18 +207,21 @@ async fn how_a_run_goes_is_written_by_the_runner_alone() {
         })*};
     }
     refused!(
-        store.claim_run(&permit),
-        store.start_run(&permit, run),
-        store.note_checkout(&permit, run, "abc", None),
-        store.plan_steps(&permit, run, &[]),
-        store.begin_step(&permit, of.step),
-        store.append_log(&permit, of.step, "x"),
-        store.finish_step(&permit, of.step, Outcome::Success),
-        store.finish_run(&permit, run, Outcome::Success, ""),
-        store.fail_abandoned_runs(&permit, "x"),
-        store.put_artifact(&permit, run, 1, "manifest.json", "x".into()),
+        store.claim_run(&permit, &common::worker()),
+        store.renew_lease(&permit, &held),
+        store.return_run(&permit, &held),
+        store.take_duckdb(&permit, &held, "x.duckdb"),
+        store.start_run(&permit, &held),
+        store.note_checkout(&permit, &held, "abc", None),
+        store.plan_steps(&permit, &held, &[]),
+        store.begin_step(&permit, &held, of.step),
+        store.append_log(&permit, &held, of.step, "x"),
+        store.finish_step(&permit, &held, of.step, Outcome::Success),
+        store.finish_run(&permit, &held, Outcome::Success, ""),
+        store.reap_run(&permit, &expired),
+        store.put_artifact(&permit, &held, 1, "manifest.json", "x".into()),
     );
-    assert_eq!(ada.run(run).await.state, domain::run::RunState::Queued);
+    assert_eq!(ada.run(held.run).await.state.status(), domain::run::RunStatus::STARTING);
 }
 
 #[tokio::test]

@@ -162,13 +162,12 @@ async fn runs_are_filtered_by_range_and_version_and_ordered_by_time() {
     let [a, b, c] = runs.as_slice() else { panic!("{runs:?}") };
     let (a, b, c) = (*a, *b, *c);
     // The first ends last; the third is queued still.
-    let (runner, store) = (ada.runner().await, &house.store);
-    store.claim_run(&runner).await.unwrap().unwrap();
-    house.clock.set(at(50));
-    store.finish_run(&runner, a, Outcome::Success, "").await.unwrap();
-    store.claim_run(&runner).await.unwrap().unwrap();
-    house.clock.set(at(40));
-    store.finish_run(&runner, b, Outcome::Error, "").await.unwrap();
+    let store = &house.store;
+    for (minute, outcome) in [(50, Outcome::Success), (40, Outcome::Error)] {
+        let lease = ada.claim().await.unwrap();
+        house.clock.set(at(minute));
+        ada.finish(&lease, outcome).await;
+    }
 
     let permit: Permit<Read, Runs> = ada.permit().await;
     let ids = async |query: ListQuery| {

@@ -6,12 +6,13 @@ mod nouns;
 
 use std::collections::BTreeMap;
 
-use common::{House, house};
+use common::{House, house, worker};
 use domain::{
-    RunId, StepId,
+    StepId,
     authz::{Categories, Category, Denied, Permit, Runs, Write},
     event::Event,
     job::JobSpec,
+    lease::Lease,
     run::{Outcome, RunState, RunStatus, StepState, Trigger},
 };
 use nouns::{Owner, admin, because, holder, on};
@@ -23,14 +24,8 @@ async fn slots(house: &House, run_slots: u32) {
     house.store.update_account(&house.permit().await, change).await.unwrap();
 }
 
-async fn claim(owner: &Owner) -> Option<RunId> {
-    let runner = owner.runner().await;
-    owner.store.claim_run(&runner).await.unwrap().map(|claimed| claimed.run.id)
-}
-
-async fn finish(owner: &Owner, run: RunId) {
-    let runner = owner.runner().await;
-    owner.store.finish_run(&runner, run, Outcome::Success, "").await.unwrap();
+async fn finish(owner: &Owner, lease: &Lease) {
+    owner.finish(lease, Outcome::Success).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -50,19 +45,21 @@ async fn workers_at_the_same_time_never_share_a_run_nor_take_more_than_the_slots
         let mut workers = tokio::task::JoinSet::new();
         for _ in 0..8 {
             let (store, runner) = (house.store.clone(), ada.runner().await);
-            workers.spawn(async move { store.claim_run(&runner).await.unwrap() });
+            let claim = async move { store.claim_run(&runner, &worker()).await.unwrap() };
+            workers.spawn(claim);
         }
         let mut claimed = Vec::new();
         while let Some(run) = workers.join_next().await {
-            claimed.extend(run.unwrap().map(|claimed| claimed.run.id));
+            claimed.extend(run.unwrap().map(|claimed| claimed.lease));
         }
-        claimed.sort_unstable();
+        claimed.sort_unstable_by_key(|lease| lease.run);
         // The oldest three, each once.
-        assert_eq!(claimed, queued.iter().skip(done.len()).take(3).copied().collect::<Vec<_>>());
-        for run in &claimed {
-            finish(&ada, *run).await;
+        let runs: Vec<_> = claimed.iter().map(|lease| lease.run).collect();
+        assert_eq!(runs, queued.iter().skip(done.len()).take(3).copied().collect::<Vec<_>>());
+        for lease in &claimed {
+            finish(&ada, lease).await;
         }
-        done.extend(claimed);
+        done.extend(runs);
     }
     assert_eq!(done, queued);
 }
@@ -80,14 +77,17 @@ async fn a_run_that_waits_for_its_job_lets_those_behind_it_pass_and_comes_first_
     let pull_request = Trigger { azure_pull_request: Some(7), ..because() };
     let fourth = house.store.trigger_run(&ada.permit().await, a, pull_request).await.unwrap().id;
 
-    assert_eq!(claim(&ada).await, Some(first));
-    assert_eq!(claim(&ada).await, Some(third), "the second waits for the first");
-    assert_eq!(claim(&ada).await, None, "both slots are taken");
-    finish(&ada, third).await;
-    assert_eq!(claim(&ada).await, Some(fourth), "one for a pull request waits for none");
-    finish(&ada, first).await;
-    finish(&ada, fourth).await;
-    assert_eq!(claim(&ada).await, Some(second));
+    let of_first = ada.claim().await.unwrap();
+    assert_eq!(of_first.run, first);
+    let of_third = ada.claim().await.unwrap();
+    assert_eq!(of_third.run, third, "the second waits for the first");
+    assert_eq!(ada.claim().await, None, "both slots are taken");
+    finish(&ada, &of_third).await;
+    let of_fourth = ada.claim().await.unwrap();
+    assert_eq!(of_fourth.run, fourth, "one for a pull request waits for none");
+    finish(&ada, &of_first).await;
+    finish(&ada, &of_fourth).await;
+    assert_eq!(ada.claim().await.unwrap().run, second);
 }
 
 #[tokio::test]
@@ -101,7 +101,8 @@ async fn slots_are_each_accounts_own() {
         let job = owner.job(project, environment).await;
         runs.push(owner.trigger(job).await.id);
     }
-    assert_eq!(vec![claim(&ada).await.unwrap(), claim(&bob).await.unwrap()], runs);
+    let claimed = [ada.claim().await.unwrap().run, bob.claim().await.unwrap().run];
+    assert_eq!(claimed.as_slice(), runs);
 }
 
 #[tokio::test]
@@ -110,7 +111,7 @@ async fn a_claimed_run_comes_with_all_it_needs() {
     let ada = admin(&house);
     let of = ada.furnish("sales", Category::Staging).await;
     let run = ada.trigger(of.job).await;
-    let claimed = house.store.claim_run(&ada.runner().await).await.unwrap().unwrap();
+    let claimed = house.store.claim_run(&ada.runner().await, &worker()).await.unwrap().unwrap();
     assert_eq!((claimed.run.id, claimed.run.trigger), (run.id, run.trigger));
     assert_eq!((claimed.job.id, claimed.project.id), (of.job, of.project));
     assert_eq!(claimed.environment.id, of.environment);
@@ -132,7 +133,7 @@ async fn a_run_that_cannot_be_made_ready_ends_as_an_error_and_blocks_none_behind
                warehouse_credentials WHERE id = 2) WHERE id = 1";
     house.raw().await.execute_unprepared(mix).await.unwrap();
 
-    assert_eq!(claim(&ada).await, Some(second));
+    assert_eq!(ada.claim().await.unwrap().run, second);
     let ended = ada.run(first).await;
     assert_eq!(ended.state.status(), RunStatus::ERROR);
     assert_eq!(ended.message, "what the run needs cannot be read: see the server's log");
@@ -147,7 +148,8 @@ async fn deleting_a_job_cancels_what_waits_and_lets_what_runs_go_on() {
     let of = ada.furnish("sales", Category::Staging).await;
     let other = ada.job(of.project, of.environment).await;
     let (running, queued) = (ada.trigger(of.job).await.id, ada.trigger(of.job).await.id);
-    assert_eq!(claim(&ada).await, Some(running));
+    let lease = ada.claim().await.unwrap();
+    assert_eq!(lease.run, running);
     let kept = ada.trigger(other).await.id;
 
     house.store.delete_job(&ada.permit().await, of.job).await.unwrap();
@@ -163,7 +165,7 @@ async fn deleting_a_job_cancels_what_waits_and_lets_what_runs_go_on() {
     assert_eq!(ada.run(kept).await.state.status(), RunStatus::CANCELLED);
     let early = house.store.delete_environment(&ada.permit().await, of.environment).await;
     assert!(matches!(early, Err(StoreError::Conflict(_))), "{early:?}");
-    finish(&ada, running).await;
+    finish(&ada, &lease).await;
     house.store.delete_environment(&ada.permit().await, of.environment).await.unwrap();
 }
 
@@ -179,7 +181,7 @@ async fn a_queued_run_keeps_the_environment_that_it_was_started_for() {
 
     let early = house.store.delete_environment(&ada.permit().await, of.environment).await;
     assert!(matches!(early, Err(StoreError::Conflict(_))), "{early:?}");
-    let claimed = house.store.claim_run(&ada.runner().await).await.unwrap().unwrap();
+    let claimed = house.store.claim_run(&ada.runner().await, &worker()).await.unwrap().unwrap();
     assert_eq!((claimed.run.id, claimed.environment.id), (queued, of.environment));
 }
 
@@ -193,12 +195,13 @@ async fn cancelling_is_recorded_and_announced_by_where_the_run_is() {
     let seq = events.last().unwrap().0;
 
     house.store.cancel_run(&ada.permit().await, queued).await.unwrap();
-    assert_eq!(claim(&ada).await, Some(started));
+    let lease = ada.claim().await.unwrap();
+    assert_eq!(lease.run, started);
     let runner = ada.runner().await;
-    house.store.start_run(&runner, started).await.unwrap();
+    house.store.start_run(&runner, &lease).await.unwrap();
     let asked = house.store.cancel_run(&ada.permit().await, started).await.unwrap();
     assert!(asked.cancel_requested && asked.state.status() == RunStatus::RUNNING);
-    house.store.finish_run(&runner, started, Outcome::Cancelled, "on demand").await.unwrap();
+    house.store.finish_run(&runner, &lease, Outcome::Cancelled, "on demand").await.unwrap();
     let late = house.store.cancel_run(&ada.permit().await, started).await.unwrap_err();
     assert_eq!(late.to_string(), "the run has already finished");
 
@@ -250,22 +253,21 @@ async fn cancelling_needs_the_category_of_the_runs_environment() {
 }
 
 /// A run under way, with two steps planned.
-async fn with_steps(house: &House) -> (Owner, RunId, [StepId; 2]) {
+async fn with_steps(house: &House) -> (Owner, Lease, [StepId; 2]) {
     let ada = admin(house);
     let of = ada.furnish("sales", Category::Staging).await;
-    let run = ada.trigger(of.job).await.id;
-    claim(&ada).await.unwrap();
+    let lease = ada.begin(of.job).await;
     let names = ["one", "two"].map(str::to_owned);
-    let steps = house.store.plan_steps(&ada.runner().await, run, &names).await.unwrap();
+    let steps = house.store.plan_steps(&ada.runner().await, &lease, &names).await.unwrap();
     let [one, two] = steps.as_slice() else { panic!("{steps:?}") };
     let (one, two) = (one.id, two.id);
-    (ada, run, [one, two])
+    (ada, lease, [one, two])
 }
 
 #[tokio::test]
 async fn a_step_goes_from_queued_to_running_to_its_end_and_no_other_way() {
     let house = house().await;
-    let (ada, run, [one, two]) = with_steps(&house).await;
+    let (ada, lease, [one, two]) = with_steps(&house).await;
     let (store, runner) = (&house.store, ada.runner().await);
     macro_rules! conflict {
         ($($call:expr),* $(,)?) => {$({
@@ -273,26 +275,30 @@ async fn a_step_goes_from_queued_to_running_to_its_end_and_no_other_way() {
             assert!(matches!(answer, Err(StoreError::Conflict(_))), "{answer:?}");
         })*};
     }
-    conflict!(store.finish_step(&runner, one, Outcome::Success));
-    store.begin_step(&runner, one).await.unwrap();
-    conflict!(store.begin_step(&runner, one));
-    store.finish_step(&runner, one, Outcome::Success).await.unwrap();
-    conflict!(store.finish_step(&runner, one, Outcome::Error), store.begin_step(&runner, one));
-    store.start_run(&runner, run).await.unwrap();
-    conflict!(store.start_run(&runner, run), store.plan_steps(&runner, run, &[]));
-    store.finish_run(&runner, run, Outcome::Error, "").await.unwrap();
+    conflict!(store.finish_step(&runner, &lease, one, Outcome::Success));
+    store.begin_step(&runner, &lease, one).await.unwrap();
+    conflict!(store.begin_step(&runner, &lease, one));
+    store.finish_step(&runner, &lease, one, Outcome::Success).await.unwrap();
     conflict!(
-        store.begin_step(&runner, two),
-        store.note_checkout(&runner, run, "abc", None),
-        store.finish_run(&runner, run, Outcome::Success, ""),
+        store.finish_step(&runner, &lease, one, Outcome::Error),
+        store.begin_step(&runner, &lease, one)
     );
-    let steps = store.run_steps(&ada.permit().await, &[run]).await.unwrap();
+    store.start_run(&runner, &lease).await.unwrap();
+    conflict!(store.start_run(&runner, &lease), store.plan_steps(&runner, &lease, &[]));
+    let nobodys = store.begin_step(&runner, &lease, StepId::new(999).unwrap()).await;
+    assert!(matches!(nobodys, Err(StoreError::NotFound)), "{nobodys:?}");
+    store.finish_run(&runner, &lease, Outcome::Error, "").await.unwrap();
+    let late = [
+        store.begin_step(&runner, &lease, two).await,
+        store.note_checkout(&runner, &lease, "abc", None).await,
+        store.finish_run(&runner, &lease, Outcome::Success, "").await.map(|_| ()),
+    ];
+    assert!(late.iter().all(|late| matches!(late, Err(StoreError::LeaseLost))), "{late:?}");
+    let steps = store.run_steps(&ada.permit().await, &[lease.run]).await.unwrap();
     let states: Vec<_> = steps.iter().map(|step| step.state).collect();
     let at = common::noon();
     let first = StepState::Finished { outcome: Outcome::Success, started_at: at, finished_at: at };
     assert_eq!(states, [first, StepState::Skipped]);
-    let nobodys = store.begin_step(&runner, StepId::new(999).unwrap()).await;
-    assert!(matches!(nobodys, Err(StoreError::NotFound)), "{nobodys:?}");
 }
 
 #[tokio::test]
@@ -305,15 +311,15 @@ async fn a_runs_times_are_there_exactly_when_its_states_are() {
     assert_eq!(run.state, RunState::Queued);
     let runner = ada.runner().await;
     house.clock.set(after(1));
-    house.store.claim_run(&runner).await.unwrap().unwrap();
+    let lease = ada.claim().await.unwrap();
     assert_eq!(ada.run(run.id).await.state, RunState::Starting { dequeued_at: after(1) });
     house.clock.set(after(2));
-    house.store.start_run(&runner, run.id).await.unwrap();
+    house.store.start_run(&runner, &lease).await.unwrap();
     let running = RunState::Running { dequeued_at: after(1), started_at: after(2) };
     assert_eq!(ada.run(run.id).await.state, running);
-    house.store.note_checkout(&runner, run.id, "5f3c", Some("main")).await.unwrap();
+    house.store.note_checkout(&runner, &lease, "5f3c", Some("main")).await.unwrap();
     house.clock.set(after(3));
-    house.store.finish_run(&runner, run.id, Outcome::Success, "fine").await.unwrap();
+    house.store.finish_run(&runner, &lease, Outcome::Success, "fine").await.unwrap();
     let ended = ada.run(run.id).await;
     assert_eq!(
         ended.state,
@@ -334,17 +340,17 @@ async fn a_runs_times_are_there_exactly_when_its_states_are() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_steps_text_is_in_the_order_in_which_it_came() {
     let house = house().await;
-    let (ada, run, [one, two]) = with_steps(&house).await;
+    let (ada, lease, [one, two]) = with_steps(&house).await;
     let runner = ada.runner().await;
     let mut expected = String::new();
     for line in 0..200 {
         let text = format!("line {line} \u{1b}[31mré\u{1b}[0m\n");
-        house.store.append_log(&runner, one, &text).await.unwrap();
-        house.store.append_log(&runner, two, "x").await.unwrap();
+        house.store.append_log(&runner, &lease, one, &text).await.unwrap();
+        house.store.append_log(&runner, &lease, two, "x").await.unwrap();
         expected.push_str(&text);
     }
     let logs = house.store.step_logs(&ada.permit().await, &[one, two]).await.unwrap();
     assert_eq!(logs.get(&one), Some(&expected));
     assert_eq!(logs.get(&two), Some(&"x".repeat(200)));
-    assert_eq!(house.store.run_steps(&ada.permit().await, &[run]).await.unwrap().len(), 2);
+    assert_eq!(house.store.run_steps(&ada.permit().await, &[lease.run]).await.unwrap().len(), 2);
 }

@@ -13,6 +13,7 @@ use domain::{
     },
     environment::EnvironmentSpec,
     job::JobSpec,
+    lease::Lease,
     list::{Filter, ListQuery, Test},
     project::ProjectSpec,
     run::{Outcome, Run, RunStatus, StepState, Trigger},
@@ -39,6 +40,11 @@ async fn project(house: &House, named: &str) -> ProjectId {
 async fn trigger(house: &House, job: JobId) -> Run {
     let permit: Permit<Write, Runs> = house.permit().await;
     house.store.trigger_run(&permit, job, because(house)).await.unwrap()
+}
+
+async fn claim(house: &House, runner: &Permit<Write, Runs>) -> Option<Lease> {
+    let claimed = house.store.claim_run(runner, &common::worker()).await.unwrap();
+    claimed.map(|claimed| claimed.lease)
 }
 
 fn because(house: &House) -> Trigger {
@@ -124,15 +130,15 @@ async fn runs_are_claimed_in_order_as_slots_allow_and_one_at_a_time_a_job() {
         ids.push(run.await.id);
     }
     let worker: Permit<Write, Runs> = house.task(SystemTask::Runner).await;
-    let claim =
-        async || house.store.claim_run(&worker).await.unwrap().map(|claimed| claimed.run.id);
+    let claim = async || claim(&house, &worker).await;
 
     // The second run of `a` waits for the first; then both slots are taken.
-    assert_eq!(claim().await, Some(ids[0]));
-    assert_eq!(claim().await, Some(ids[2]));
+    let first = claim().await.unwrap();
+    assert_eq!(first.run, ids[0]);
+    assert_eq!(claim().await.unwrap().run, ids[2]);
     assert_eq!(claim().await, None);
-    house.store.finish_run(&worker, ids[0], Outcome::Success, "").await.unwrap();
-    assert_eq!(claim().await, Some(ids[1]));
+    house.store.finish_run(&worker, &first, Outcome::Success, "").await.unwrap();
+    assert_eq!(claim().await.unwrap().run, ids[1]);
     assert_eq!(claim().await, None);
 }
 
@@ -147,8 +153,8 @@ async fn runs_for_pull_requests_do_not_wait_for_each_other() {
         house.store.trigger_run(&permit, job, trigger).await.unwrap();
     }
     let worker: Permit<Write, Runs> = house.task(SystemTask::Runner).await;
-    assert!(house.store.claim_run(&worker).await.unwrap().is_some());
-    assert!(house.store.claim_run(&worker).await.unwrap().is_some());
+    assert!(claim(&house, &worker).await.is_some());
+    assert!(claim(&house, &worker).await.is_some());
 }
 
 #[tokio::test]
@@ -166,15 +172,15 @@ async fn a_run_is_cancelled_in_every_state_but_the_last() {
     assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
 
     let run = trigger(&house, job).await;
-    house.store.claim_run(&worker).await.unwrap().unwrap();
+    let lease = claim(&house, &worker).await.unwrap();
     let asked = house.store.cancel_run(&permit, run.id).await.unwrap();
     assert!(asked.cancel_requested);
     assert_eq!(asked.state.status(), RunStatus::STARTING);
-    house.store.start_run(&worker, run.id).await.unwrap();
-    let ended = house.store.finish_run(&worker, run.id, Outcome::Cancelled, "").await.unwrap();
+    house.store.start_run(&worker, &lease).await.unwrap();
+    let ended = house.store.finish_run(&worker, &lease, Outcome::Cancelled, "").await.unwrap();
     assert!(ended.state.finished_at().is_some());
-    let again = house.store.finish_run(&worker, run.id, Outcome::Success, "").await;
-    assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+    let again = house.store.finish_run(&worker, &lease, Outcome::Success, "").await;
+    assert!(matches!(again, Err(StoreError::LeaseLost)), "{again:?}");
     house.records().await;
 }
 
@@ -185,16 +191,17 @@ async fn steps_keep_their_text_and_end_with_their_run() {
     let (_, job) = job_in(&house, sales, Category::Staging).await;
     let run = trigger(&house, job).await.id;
     let worker: Permit<Write, Runs> = house.task(SystemTask::Runner).await;
-    house.store.claim_run(&worker).await.unwrap().unwrap();
+    let lease = claim(&house, &worker).await.unwrap();
     let names = ["one", "two", "three"].map(str::to_owned);
-    let steps = house.store.plan_steps(&worker, run, &names).await.unwrap();
-    house.store.start_run(&worker, run).await.unwrap();
-    house.store.begin_step(&worker, steps[0].id).await.unwrap();
-    house.store.append_log(&worker, steps[0].id, "first\n").await.unwrap();
-    house.store.append_log(&worker, steps[0].id, "second\n").await.unwrap();
-    house.store.finish_step(&worker, steps[0].id, Outcome::Success).await.unwrap();
-    house.store.begin_step(&worker, steps[1].id).await.unwrap();
-    house.store.finish_run(&worker, run, Outcome::Error, "two failed").await.unwrap();
+    let store = &house.store;
+    let steps = store.plan_steps(&worker, &lease, &names).await.unwrap();
+    store.start_run(&worker, &lease).await.unwrap();
+    store.begin_step(&worker, &lease, steps[0].id).await.unwrap();
+    store.append_log(&worker, &lease, steps[0].id, "first\n").await.unwrap();
+    store.append_log(&worker, &lease, steps[0].id, "second\n").await.unwrap();
+    store.finish_step(&worker, &lease, steps[0].id, Outcome::Success).await.unwrap();
+    store.begin_step(&worker, &lease, steps[1].id).await.unwrap();
+    store.finish_run(&worker, &lease, Outcome::Error, "two failed").await.unwrap();
 
     let read: Permit<Read, Runs> = house.permit().await;
     let after = house.store.run_steps(&read, &[run]).await.unwrap();
@@ -207,34 +214,15 @@ async fn steps_keep_their_text_and_end_with_their_run() {
 }
 
 #[tokio::test]
-async fn what_a_stopped_server_left_under_way_ends_as_an_error() {
-    let house = house().await;
-    let sales = project(&house, "sales").await;
-    let (_, job) = job_in(&house, sales, Category::Staging).await;
-    let (left, queued) = (trigger(&house, job).await.id, trigger(&house, job).await.id);
-    let worker: Permit<Write, Runs> = house.task(SystemTask::Runner).await;
-    house.store.claim_run(&worker).await.unwrap().unwrap();
-    let ended = house.store.fail_abandoned_runs(&worker, "the server stopped").await.unwrap();
-    assert_eq!(ended, [left]);
-    let read: Permit<Read, Runs> = house.permit().await;
-    let run = house.store.run(&read, left).await.unwrap();
-    assert_eq!(
-        (run.state.status(), run.message.as_str()),
-        (RunStatus::ERROR, "the server stopped")
-    );
-    let run = house.store.run(&read, queued).await.unwrap();
-    assert_eq!(run.state.status(), RunStatus::QUEUED);
-}
-
-#[tokio::test]
 async fn an_artifact_is_of_the_last_step_that_has_it_unless_one_is_named() {
     let house = house().await;
     let sales = project(&house, "sales").await;
     let (_, job) = job_in(&house, sales, Category::Staging).await;
     let run = trigger(&house, job).await.id;
     let worker: Permit<Write, Runs> = house.task(SystemTask::Runner).await;
+    let lease = claim(&house, &worker).await.unwrap();
     let put = async |step: u32, path: &str, text: &'static str| {
-        house.store.put_artifact(&worker, run, step, path, Bytes::from(text)).await
+        house.store.put_artifact(&worker, &lease, step, path, Bytes::from(text)).await
     };
     put(4, "manifest.json", "old").await.unwrap();
     put(5, "manifest.json", "new").await.unwrap();
@@ -288,9 +276,10 @@ async fn runs_are_filtered_by_status_job_and_time() {
     let (_, b) = job_in(&house, sales, Category::Production).await;
     let (first, second) = (trigger(&house, a).await.id, trigger(&house, b).await.id);
     let worker: Permit<Write, Runs> = house.task(SystemTask::Runner).await;
-    house.store.claim_run(&worker).await.unwrap().unwrap();
+    let lease = claim(&house, &worker).await.unwrap();
+    assert_eq!(lease.run, first);
     house.clock.set(common::noon().plus_seconds(60));
-    house.store.finish_run(&worker, first, Outcome::Success, "").await.unwrap();
+    house.store.finish_run(&worker, &lease, Outcome::Success, "").await.unwrap();
     let read: Permit<Read, Runs> = house.permit().await;
     let ids = async |field: &str, test: Test| {
         let mut query = ListQuery::first_page();
@@ -313,13 +302,13 @@ async fn a_project_takes_what_belongs_to_it_along_and_waits_for_runs_under_way()
     let house = house().await;
     let sales = project(&house, "sales").await;
     let (environment, job) = job_in(&house, sales, Category::Staging).await;
-    let run = trigger(&house, job).await.id;
+    trigger(&house, job).await;
     let worker: Permit<Write, Runs> = house.task(SystemTask::Runner).await;
-    house.store.claim_run(&worker).await.unwrap().unwrap();
+    let lease = claim(&house, &worker).await.unwrap();
     let permit = house.permit().await;
     let early = house.store.delete_project(&permit, sales).await;
     assert!(matches!(early, Err(StoreError::Conflict(_))), "{early:?}");
-    house.store.finish_run(&worker, run, Outcome::Error, "").await.unwrap();
+    house.store.finish_run(&worker, &lease, Outcome::Error, "").await.unwrap();
     let queued = trigger(&house, job).await.id;
 
     house.store.delete_project(&permit, sales).await.unwrap();

@@ -268,6 +268,21 @@ CREATE TABLE "run_counts" ( "account_id" integer NOT NULL,
   FOREIGN KEY ("project_id") REFERENCES "projects" ("id"),
   FOREIGN KEY ("environment_id") REFERENCES "environments" ("id"),
   FOREIGN KEY ("job_id") REFERENCES "jobs" ("id") );
+  FOREIGN KEY ("project_id") REFERENCES "projects" ("id") );
+CREATE TABLE "run_leases" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "account_id" integer NOT NULL,
+  "run_id" integer NOT NULL,
+  "worker" text NOT NULL,
+  "taken_at" integer NOT NULL,
+  "renewed_at" integer NOT NULL,
+  "leased_until" integer NOT NULL,
+  "duckdb" text NULL,
+  "ended_at" integer NULL,
+  "ending" text NULL,
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
+  FOREIGN KEY ("run_id") REFERENCES "runs" ("id") );
+CREATE UNIQUE INDEX run_leases_open ON run_leases (run_id) WHERE ended_at IS NULL;
+CREATE INDEX "run_leases_run_id" ON "run_leases" ("run_id");
 CREATE TABLE "run_steps" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "project_id" integer NOT NULL,

@@ -1,17 +1,8 @@
 //! How runs end that do not end by themselves.
 
-use std::{
-    fs,
-    os::unix::process::CommandExt as _,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
-use domain::{
-    RunId,
-    authz::{Caller, Origin, Permit, Runs, SystemTask, Write, authorize},
-    run::Outcome,
-};
+use domain::run::Outcome;
 use insta::assert_snapshot;
 use tokio::time::Instant;
 
@@ -121,53 +112,6 @@ async fn a_process_that_left_its_group_does_not_outlive_the_run() {
     assert_eq!(house.log(run, 4).await, "done\n");
     let pid = fs::read_to_string(house.path("pid")).unwrap();
     eventually("the process is gone", async || (!is_alive(&pid)).then_some(())).await;
-    runner.stop().await;
-}
-
-/// Does what a runner does until it is killed: claims the run, begins it and writes to its log.
-async fn begin(house: &House) -> RunId {
-    let principals = house.store.system_principals(SystemTask::Runner).await.unwrap();
-    let caller = Caller::new(principals[0].clone(), Origin::local()).into();
-    let permit: Permit<Write, Runs> = authorize(&caller, house.account).unwrap();
-    let run = house.store.claim_run(&permit).await.unwrap().unwrap().run.id;
-    let names = ["Clone git repository", "Invoke dbt with `dbt build`"].map(str::to_owned);
-    let steps = house.store.plan_steps(&permit, run, &names).await.unwrap();
-    house.store.start_run(&permit, run).await.unwrap();
-    house.store.begin_step(&permit, steps[0].id).await.unwrap();
-    house.store.append_log(&permit, steps[0].id, "cloning\n").await.unwrap();
-    run
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_server_left_is_ended_at_the_next_start() {
-    let house = House::new().await;
-    let place = house.scripted_place().await;
-    let job = house.job(place, &["dbt build"]).await;
-    house.trigger(job).await;
-    let run = begin(&house).await;
-    let data = house.store.data_dir().path().canonicalize().unwrap();
-    let left = data.join("work").join(format!("run-{run}/profiles"));
-    fs::create_dir_all(&left).unwrap();
-    let mut process = Command::new("sleep");
-    process.arg("600").env("NARROWGATE_RUN_ID", run.to_string()).env("NARROWGATE_DATA_DIR", &data);
-    let mut process = process.process_group(0).stdout(Stdio::null()).spawn().unwrap();
-    let pid = process.id().to_string();
-
-    let runner = house.runner(house.script("echo built")).await;
-
-    let ended = house.run(run).await;
-    assert_eq!(ended.state.status(), Outcome::Error.into());
-    assert_eq!(ended.message, "the server stopped while this run was under way");
-    assert_eq!(house.log(run, 1).await, "cloning\n");
-    assert_snapshot!(house.story(run).await, @r"
-    Clone git repository: Error
-    Invoke dbt with `dbt build`: Skipped
-    ");
-    assert!(!left.exists());
-    eventually("the process is gone", async || (!is_alive(&pid)).then_some(())).await;
-    process.wait().unwrap();
-    let next = house.trigger(job).await;
-    assert_eq!(house.ended(next).await.state.status(), Outcome::Success.into());
     runner.stop().await;
 }
 

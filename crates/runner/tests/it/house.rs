@@ -12,7 +12,9 @@ use std::{
 use domain::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, JobId, Name, Plan, ProjectId, RunId,
     adapter::FieldSecrets,
-    authz::{AccessMarker, Caller, KindMarker, Origin, Permit, Read, Runs, Write, authorize},
+    authz::{
+        AccessMarker, Caller, KindMarker, Origin, Permit, Read, Runs, SystemTask, Write, authorize,
+    },
     connection::{ConnectionSpec, DuckDbPath, Platform},
     environment::EnvironmentSpec,
     environment_variable::{self, EnvironmentVariable, VariableName},
@@ -222,6 +224,13 @@ impl House {
     pub(crate) async fn runner_with(&self, dbt: PathBuf, git: PathBuf) -> Runner {
         let config = RunnerConfig { dbt, git, ..RunnerConfig::default() };
         Runner::start(self.store.clone(), config).await.unwrap()
+    }
+
+    /// What a runner shows the store.
+    pub(crate) async fn runners_permit(&self) -> Permit<Write, Runs> {
+        let principals = self.store.system_principals(SystemTask::Runner).await.unwrap();
+        let caller = Caller::new(Arc::clone(&principals[0]), Origin::local()).into();
+        authorize(&caller, self.account).unwrap()
     }
 
     pub(crate) async fn job(&self, place: Place, steps: &[&str]) -> JobId {

@@ -10,6 +10,7 @@
 mod checkout;
 mod ends;
 mod house;
+mod leases;
 mod postgres;
 mod retry;
 mod schedule;

@@ -72,7 +72,8 @@ async fn dbt_sees_nothing_of_the_servers_environment_but_the_way_out() {
     // By which dagster-dbt knows the run of a run_results.json.
     assert!(log.contains(&format!("DBT_CLOUD_RUN_ID={run}\n")), "{log}");
     assert!(log.contains(&format!("DBT_ENV_CUSTOM_ENV_DBT_CLOUD_RUN_ID={run}\n")), "{log}");
-    assert!(log.ends_with(&format!("work/run-{run}/code\n700\n")), "{log}");
+    let lease = log.lines().find_map(|line| line.strip_prefix("NARROWGATE_LEASE_ID=")).unwrap();
+    assert!(log.ends_with(&format!("work/run-{run}-{lease}/code\n700\n")), "{log}");
     runner.stop().await;
 }
 

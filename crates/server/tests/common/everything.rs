@@ -121,17 +121,18 @@ async fn executed(app: &TestApp, account: &TestAccount, run: i64, mark: &str) ->
     let runner = app.system(SystemTask::Runner, account.id).await;
     let permit: Permit<Write, Runs> = authorize(&runner, account.id).unwrap();
     let store = &app.store;
-    let claimed = store.claim_run(&permit).await.unwrap().expect("a run is queued").run.id;
-    assert_eq!(claimed.get(), run);
-    let steps = store.plan_steps(&permit, claimed, &[format!("{mark}-step")]).await.unwrap();
+    let claimed = store.claim_run(&permit, &super::worker()).await.unwrap();
+    let lease = claimed.expect("a run is queued").lease;
+    assert_eq!(lease.run.get(), run);
+    let steps = store.plan_steps(&permit, &lease, &[format!("{mark}-step")]).await.unwrap();
     let step = steps.first().expect("one step").id;
-    store.start_run(&permit, claimed).await.unwrap();
-    store.begin_step(&permit, step).await.unwrap();
-    store.append_log(&permit, step, &format!("{mark}-log")).await.unwrap();
+    store.start_run(&permit, &lease).await.unwrap();
+    store.begin_step(&permit, &lease, step).await.unwrap();
+    store.append_log(&permit, &lease, step, &format!("{mark}-log")).await.unwrap();
     let artifact = format!("{{\"mark\":\"{mark}\"}}");
-    store.put_artifact(&permit, claimed, 1, "manifest.json", artifact.into()).await.unwrap();
-    store.finish_step(&permit, step, Outcome::Success).await.unwrap();
-    store.finish_run(&permit, claimed, Outcome::Success, "").await.unwrap();
+    store.put_artifact(&permit, &lease, 1, "manifest.json", artifact.into()).await.unwrap();
+    store.finish_step(&permit, &lease, step, Outcome::Success).await.unwrap();
+    store.finish_run(&permit, &lease, Outcome::Success, "").await.unwrap();
     step.get()
 }
 

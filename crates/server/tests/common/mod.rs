@@ -9,12 +9,17 @@
 
 pub(crate) mod everything;
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use domain::{
     EnvironmentId, Name, RunId,
     authz::{Caller, Category, Permit, Runs, SystemTask, Write, authorize},
     environment::EnvironmentSpec,
+    lease::{Lease, Worker},
     run::{Outcome, RunStep},
 };
 use serde_json::{Value, json};
@@ -25,6 +30,12 @@ pub(crate) struct House {
     pub(crate) acme: TestAccount,
     pub(crate) sales: TestProject,
     pub(crate) production: EnvironmentId,
+    leases: Mutex<BTreeMap<RunId, Lease>>,
+}
+
+/// A worker that is never taken for dead, however far a test sets its clock.
+pub(crate) fn worker() -> Worker {
+    Worker { name: "a test".to_owned(), lease: Duration::from_hours(100_000) }
 }
 
 impl House {
@@ -33,7 +44,7 @@ impl House {
         let acme = app.account("acme").await;
         let sales = acme.project("sales").await;
         let production = environment(&app, &acme, &sales, Category::Production).await;
-        Self { app, acme, sales, production }
+        Self { app, acme, sales, production, leases: Mutex::default() }
     }
 
     pub(crate) async fn environment(
@@ -81,24 +92,33 @@ impl House {
     /// The account's oldest queued run, claimed, started, and with steps of these names.
     pub(crate) async fn begin(&self, steps: &[&str]) -> (RunId, Vec<RunStep>) {
         let (store, permit) = (&self.app.store, self.runner().await);
-        let run = store.claim_run(&permit).await.unwrap().expect("a run is queued").run.id;
+        let claimed = store.claim_run(&permit, &worker()).await.unwrap();
+        let lease = claimed.expect("a run is queued").lease;
         let names: Vec<_> = steps.iter().map(|name| (*name).to_owned()).collect();
-        let steps = store.plan_steps(&permit, run, &names).await.unwrap();
-        store.start_run(&permit, run).await.unwrap();
+        let steps = store.plan_steps(&permit, &lease, &names).await.unwrap();
+        store.start_run(&permit, &lease).await.unwrap();
+        let run = lease.run;
+        self.leases.lock().unwrap().insert(run, lease);
         (run, steps)
+    }
+
+    /// The lease of a run that was begun.
+    pub(crate) fn lease(&self, run: RunId) -> Lease {
+        self.leases.lock().unwrap().get(&run).cloned().expect("the run was begun")
     }
 
     /// Does one step and writes its log.
     pub(crate) async fn step(&self, step: &RunStep, log: &str, outcome: Outcome) {
         let (store, permit) = (&self.app.store, self.runner().await);
-        store.begin_step(&permit, step.id).await.unwrap();
-        store.append_log(&permit, step.id, log).await.unwrap();
-        store.finish_step(&permit, step.id, outcome).await.unwrap();
+        let lease = self.lease(step.run);
+        store.begin_step(&permit, &lease, step.id).await.unwrap();
+        store.append_log(&permit, &lease, step.id, log).await.unwrap();
+        store.finish_step(&permit, &lease, step.id, outcome).await.unwrap();
     }
 
     pub(crate) async fn finish(&self, run: RunId, outcome: Outcome) {
         let permit = self.runner().await;
-        self.app.store.finish_run(&permit, run, outcome, "").await.unwrap();
+        self.app.store.finish_run(&permit, &self.lease(run), outcome, "").await.unwrap();
     }
 
     /// Lets the clock go on.

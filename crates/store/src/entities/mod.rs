@@ -23,6 +23,7 @@ pub(crate) mod project;
 pub(crate) mod repository;
 pub(crate) mod run;
 pub(crate) mod run_count;
+pub(crate) mod run_lease;
 pub(crate) mod run_step;
 pub(crate) mod run_usage;
 pub(crate) mod service_token;

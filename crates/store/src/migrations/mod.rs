@@ -13,6 +13,7 @@ mod m0006_runs;
 mod m0007_guard;
 mod m0008_schedules;
 mod m0009_project_connections;
+mod m0010_leases;
 mod m0030_run_counts;
 
 use sea_orm_migration::{
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_guard::Migration),
             Box::new(m0008_schedules::Migration),
             Box::new(m0009_project_connections::Migration),
+            Box::new(m0010_leases::Migration),
             Box::new(m0030_run_counts::Migration),
         ]
     }

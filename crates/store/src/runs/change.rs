@@ -10,7 +10,10 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::retry;
+use super::{
+    lease::{self, Ending},
+    retry,
+};
 use crate::{
     StoreError,
     entities::{
@@ -34,7 +37,7 @@ pub(super) async fn under_way(tx: &Tx) -> Result<Vec<Run>, StoreError> {
     rows.into_iter().map(Model::into_domain).collect()
 }
 
-/// Ends a run and its steps, with the record and the event.
+/// Ends a run, its steps and its lease, with the record and the event.
 pub(super) async fn end(
     tx: &mut Tx,
     run: Run,
@@ -44,6 +47,7 @@ pub(super) async fn end(
     let state = run.state.finish(outcome, tx.now()).ok_or_else(already_finished)?;
     let before = run.state;
     end_steps(tx, &run, outcome).await?;
+    lease::close(tx, run.id, Ending::Finished).await?;
     let retry_point = match outcome {
         Outcome::Error => Some(retry::point(tx, &run).await?),
         Outcome::Success | Outcome::Cancelled => None,

@@ -10,6 +10,7 @@ use domain::{
     environment_variable::VariableName,
     job::Job,
     kept::Hidden,
+    lease::{Lease, Worker},
     project::Project,
     repository::Repository,
     run::{Outcome, Run, RunState, RunStatus},
@@ -23,7 +24,10 @@ use sea_orm::{
 
 use serde_json::{Map, Value};
 
-use super::change::{end, save, under_way};
+use super::{
+    change::{end, save, under_way},
+    lease,
+};
 use crate::{
     Store, StoreError,
     entities::{
@@ -40,6 +44,8 @@ use crate::{
 /// A run that a worker has claimed, with all it needs.
 #[derive(Debug, Clone)]
 pub struct ClaimedRun {
+    /// The worker's hold on it.
+    pub lease: Lease,
     /// The run, starting.
     pub run: Run,
     /// Its job.
@@ -70,8 +76,9 @@ pub struct ClaimedRun {
 }
 
 impl Store {
-    /// Claims the account's oldest queued run, if a slot is free and no other run of its job is
-    /// under way (runs for pull requests need not wait for that).
+    /// Claims the account's oldest queued run for a worker, which gets a lease of it, if a slot is
+    /// free and no other run of its job is under way (runs for pull requests need not wait for
+    /// that).
     ///
     /// A run that cannot be made ready, such as one whose secret the keyring cannot open, ends as
     /// an error and does not keep those behind it waiting.
@@ -81,6 +88,7 @@ impl Store {
     pub async fn claim_run(
         &self,
         permit: &Permit<Write, Runs>,
+        worker: &Worker,
     ) -> Result<Option<ClaimedRun>, StoreError> {
         if !self.has_queued_run(permit).await? {
             return Ok(None);
@@ -91,7 +99,8 @@ impl Store {
             let state = RunState::Starting { dequeued_at: tx.now() };
             let run = Run { state, updated_at: tx.now(), ..queued.clone() };
             save(&tx, queued.state, &run).await?;
-            match with_all_it_needs(&tx, self, run.clone()).await {
+            let lease = lease::take(&tx, run.id, worker).await?;
+            match with_all_it_needs(&tx, self, lease, run.clone()).await {
                 Ok(claimed) => {
                     tx.commit_unrecorded().await?;
                     return Ok(Some(claimed));
@@ -152,7 +161,12 @@ async fn next(tx: &Tx) -> Result<Option<Run>, StoreError> {
 
 /// Everything that a worker has to know of a run. It is all there: what a queued run needs is not
 /// deleted, or takes the run along.
-async fn with_all_it_needs(tx: &Tx, store: &Store, run: Run) -> Result<ClaimedRun, StoreError> {
+async fn with_all_it_needs(
+    tx: &Tx,
+    store: &Store,
+    lease: Lease,
+    run: Run,
+) -> Result<ClaimedRun, StoreError> {
     let account = tx.account();
     let job = jobs::find(tx.db(), account, run.job).await?;
     let environment = environments::find(tx.db(), account, run.environment).await?;
@@ -169,6 +183,7 @@ async fn with_all_it_needs(tx: &Tx, store: &Store, run: Run) -> Result<ClaimedRu
         profiles::of_run(store, tx, (&environment, &project)).await?;
     let variables = environment_variables::of_run(store, tx, &run).await?;
     Ok(ClaimedRun {
+        lease,
         run,
         job,
         project,

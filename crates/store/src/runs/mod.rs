@@ -2,6 +2,7 @@
 
 mod change;
 mod claim;
+mod lease;
 mod queue;
 mod retry;
 mod steps;

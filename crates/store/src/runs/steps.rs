@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::{
     RunId, StepId,
     authz::{Permit, Read, Runs, Write},
+    lease::Lease,
     run::{Outcome, RunState, RunStatus, RunStep, StepState},
 };
 use sea_orm::{
@@ -107,15 +108,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Conflict`] if it is not starting,
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
     pub async fn plan_steps(
         &self,
         permit: &Permit<Write, Runs>,
-        id: RunId,
+        lease: &Lease,
         names: &[String],
     ) -> Result<Vec<RunStep>, StoreError> {
-        let tx = self.begin_work(permit).await?;
-        let run = find(tx.db(), tx.account(), id).await?;
+        let tx = self.begin_leased(permit, lease).await?;
+        let run = find(tx.db(), tx.account(), lease.run).await?;
         if !matches!(run.state, RunState::Starting { .. }) {
             return Err(StoreError::Conflict("the run is not starting".to_owned()));
         }
@@ -124,7 +125,7 @@ impl Store {
             let row = ActiveModel {
                 account_id: Set(run.account.get()),
                 project_id: Set(run.project.get()),
-                run_id: Set(id.get()),
+                run_id: Set(run.id.get()),
                 index: Set(index),
                 name: Set(name.clone()),
                 status: Set(RunStatus::QUEUED.code().into()),
@@ -142,30 +143,32 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Conflict`] if it has begun or is skipped,
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
     pub async fn begin_step(
         &self,
         permit: &Permit<Write, Runs>,
+        lease: &Lease,
         id: StepId,
     ) -> Result<(), StoreError> {
-        let tx = self.begin_work(permit).await?;
+        let tx = self.begin_leased(permit, lease).await?;
         let change = (RunStatus::QUEUED, RunStatus::RUNNING);
-        advance(&tx, id, change, Column::StartedAt).await?;
+        advance(&tx, (lease.run, id), change, Column::StartedAt).await?;
         tx.commit_unrecorded().await
     }
 
     /// Adds to a step's console text.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
     pub async fn append_log(
         &self,
         permit: &Permit<Write, Runs>,
+        lease: &Lease,
         id: StepId,
         text: &str,
     ) -> Result<(), StoreError> {
-        let tx = self.begin_work(permit).await?;
-        check_is_there(&tx, id).await?;
+        let tx = self.begin_leased(permit, lease).await?;
+        check_is_there(&tx, (lease.run, id)).await?;
         let chunk = step_log_chunk::ActiveModel {
             step_id: Set(id.get()),
             text: Set(text.to_owned()),
@@ -179,15 +182,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Conflict`] if it is not running,
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
     pub async fn finish_step(
         &self,
         permit: &Permit<Write, Runs>,
+        lease: &Lease,
         id: StepId,
         outcome: Outcome,
     ) -> Result<(), StoreError> {
-        let tx = self.begin_work(permit).await?;
-        advance(&tx, id, (RunStatus::RUNNING, outcome.into()), Column::FinishedAt).await?;
+        let tx = self.begin_leased(permit, lease).await?;
+        let change = (RunStatus::RUNNING, outcome.into());
+        advance(&tx, (lease.run, id), change, Column::FinishedAt).await?;
         tx.commit_unrecorded().await
     }
 }
@@ -202,10 +207,17 @@ pub(super) async fn of_run(
     rows.into_iter().map(Model::into_domain).collect()
 }
 
+/// Forgets what was planned for a run of which nothing has begun.
+pub(super) async fn forget(tx: &Tx, run: RunId) -> Result<(), StoreError> {
+    let planned = Entity::delete_many().filter(Column::RunId.eq(run.get()));
+    planned.exec(tx.db()).await.map_err(StoreError::db)?;
+    Ok(())
+}
+
 /// Takes a step from one status to the next, and stamps the time.
 async fn advance(
     tx: &Tx,
-    id: StepId,
+    (run, id): (RunId, StepId),
     (from, to): (RunStatus, RunStatus),
     time: Column,
 ) -> Result<(), StoreError> {
@@ -213,7 +225,7 @@ async fn advance(
         .col_expr(Column::Status, Expr::value(i64::from(to.code())))
         .col_expr(time, Expr::value(tx.now().micros()))
         .filter(Column::Id.eq(id.get()))
-        .filter(Column::AccountId.eq(tx.account().get()))
+        .filter(Column::RunId.eq(run.get()))
         .filter(Column::Status.eq(i64::from(from.code())))
         .exec(tx.db())
         .await
@@ -221,14 +233,16 @@ async fn advance(
     if changed.rows_affected == 1 {
         return Ok(());
     }
-    check_is_there(tx, id).await?;
+    check_is_there(tx, (run, id)).await?;
     let word = from.humanized().to_lowercase();
     Err(StoreError::Conflict(format!("step `{id}` is not {word}")))
 }
 
-async fn check_is_there(tx: &Tx, id: StepId) -> Result<(), StoreError> {
-    let rows = of_account::<Entity>(Column::AccountId, tx.account());
-    only(rows.filter(Column::Id.eq(id.get())), tx.db()).await.map(|_| ())
+async fn check_is_there(tx: &Tx, (run, id): (RunId, StepId)) -> Result<(), StoreError> {
+    let rows = of_account::<Entity>(Column::AccountId, tx.account())
+        .filter(Column::RunId.eq(run.get()))
+        .filter(Column::Id.eq(id.get()));
+    only(rows, tx.db()).await.map(|_| ())
 }
 
 impl Model {

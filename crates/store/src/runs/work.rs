@@ -1,13 +1,13 @@
 //! What the runner writes down of a run, from its start to its end.
 
 use domain::{
-    RunId,
     authz::{Action, Denied, Permit, PrincipalId, Runs, SystemTask, Write},
+    lease::Lease,
     run::{Outcome, Run, RunState},
 };
 
 use super::{
-    change::{already_finished, end, save, under_way},
+    change::{already_finished, end, save},
     find,
 };
 use crate::{Store, StoreError, tx::Tx};
@@ -29,14 +29,15 @@ impl Store {
     /// Notes that the first step begins.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Conflict`] if it is not starting.
+    /// [`StoreError::NotFound`], [`StoreError::Conflict`] if it is not starting,
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
     pub async fn start_run(
         &self,
         permit: &Permit<Write, Runs>,
-        id: RunId,
+        lease: &Lease,
     ) -> Result<Run, StoreError> {
-        let tx = self.begin_work(permit).await?;
-        let run = find(tx.db(), tx.account(), id).await?;
+        let tx = self.begin_leased(permit, lease).await?;
+        let run = find(tx.db(), tx.account(), lease.run).await?;
         let RunState::Starting { dequeued_at } = run.state else {
             return Err(StoreError::Conflict("the run is not starting".to_owned()));
         };
@@ -51,16 +52,16 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Conflict`] if the run has finished,
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
     pub async fn note_checkout(
         &self,
         permit: &Permit<Write, Runs>,
-        id: RunId,
+        lease: &Lease,
         sha: &str,
         branch: Option<&str>,
     ) -> Result<(), StoreError> {
-        let tx = self.begin_work(permit).await?;
-        let run = find(tx.db(), tx.account(), id).await?;
+        let tx = self.begin_leased(permit, lease).await?;
+        let run = find(tx.db(), tx.account(), lease.run).await?;
         if run.state.is_finished() {
             return Err(already_finished());
         }
@@ -70,43 +71,23 @@ impl Store {
         tx.commit_unrecorded().await
     }
 
-    /// Ends the run: steps that have not begun are skipped, one under way gets the same outcome.
+    /// Ends the run, and the lease with it: steps that have not begun are skipped, one under way
+    /// gets the same outcome.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Conflict`] if it has finished.
+    /// [`StoreError::NotFound`], [`StoreError::LeaseLost`], also if it has finished;
+    /// [`StoreError::Unavailable`].
     pub async fn finish_run(
         &self,
         permit: &Permit<Write, Runs>,
-        id: RunId,
+        lease: &Lease,
         outcome: Outcome,
         message: &str,
     ) -> Result<Run, StoreError> {
-        let mut tx = self.begin_work(permit).await?;
-        let run = find(tx.db(), tx.account(), id).await?;
+        let mut tx = self.begin_leased(permit, lease).await?;
+        let run = find(tx.db(), tx.account(), lease.run).await?;
         let run = end(&mut tx, run, outcome, message).await?;
         tx.commit().await?;
         Ok(run)
-    }
-
-    /// Ends as an error every run of the account that a stopped server left under way. Gives
-    /// them.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`].
-    pub async fn fail_abandoned_runs(
-        &self,
-        permit: &Permit<Write, Runs>,
-        message: &str,
-    ) -> Result<Vec<RunId>, StoreError> {
-        let mut tx = self.begin_work(permit).await?;
-        let under_way = under_way(&tx).await?;
-        let mut ended = Vec::new();
-        for run in under_way {
-            ended.push(end(&mut tx, run, Outcome::Error, message).await?.id);
-        }
-        if !ended.is_empty() {
-            tx.commit().await?;
-        }
-        Ok(ended)
     }
 }

@@ -7,7 +7,7 @@
     reason = "each test file uses its part of it, and a failure here is a failed test"
 )]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     AccountId, Name, Plan, ServiceTokenId, Timestamp, UserId,
@@ -15,6 +15,7 @@ use domain::{
         AccessMarker, Caller, Grant, KindMarker, License, Origin, Permit, Principal, Projects,
         authorize,
     },
+    lease::Worker,
     secret::{TokenKind, TokenSecret},
     service_token::ServiceToken,
     user::Email,
@@ -38,6 +39,11 @@ pub(crate) struct House {
 /// Noon of a day, for clocks that are set by hand.
 pub(crate) fn noon() -> Timestamp {
     Timestamp::parse("2026-11-23T12:00:00+00:00").unwrap()
+}
+
+/// A worker that is not taken for dead, however far a test sets its clock.
+pub(crate) fn worker() -> Worker {
+    Worker { name: "a test".to_owned(), lease: Duration::from_hours(100_000) }
 }
 
 pub(crate) fn secret(kind: TokenKind, seed: u64) -> TokenSecret {

@@ -19,6 +19,7 @@ use domain::{
     connection::{ConnectionSpec, DuckDbPath, Platform},
     environment::EnvironmentSpec,
     job::JobSpec,
+    lease::Lease,
     list::{Filter, ListQuery, Test},
     project::ProjectSpec,
     repository::{RemoteUrl, RepositorySpec},
@@ -194,21 +195,38 @@ impl Owner {
         Furnished { project, connection, repository, credential, environment, job, run, step }
     }
 
+    /// A run of a job, under way; no other may be queued.
+    pub(crate) async fn begin(&self, job: JobId) -> Lease {
+        let run = self.trigger(job).await.id;
+        let lease = self.claim().await.unwrap();
+        assert_eq!(lease.run, run);
+        lease
+    }
+
+    /// Claims the account's next run.
+    pub(crate) async fn claim(&self) -> Option<Lease> {
+        let claimed = self.store.claim_run(&self.runner().await, &common::worker()).await;
+        claimed.unwrap().map(|claimed| claimed.lease)
+    }
+
+    pub(crate) async fn finish(&self, lease: &Lease, outcome: Outcome) {
+        self.store.finish_run(&self.runner().await, lease, outcome, "").await.unwrap();
+    }
+
     /// Runs a job to its end, with one step that says something and leaves an artifact.
     pub(crate) async fn execute(&self, job: JobId) -> (RunId, StepId) {
         let (store, runner) = (&self.store, self.runner().await);
-        let run = self.trigger(job).await.id;
-        assert_eq!(store.claim_run(&runner).await.unwrap().unwrap().run.id, run);
+        let lease = self.begin(job).await;
         let names = ["Invoke dbt with `dbt build`".to_owned()];
-        let steps = store.plan_steps(&runner, run, &names).await.unwrap();
+        let steps = store.plan_steps(&runner, &lease, &names).await.unwrap();
         let step = steps.first().unwrap().id;
-        store.start_run(&runner, run).await.unwrap();
-        store.begin_step(&runner, step).await.unwrap();
-        store.append_log(&runner, step, "done\n").await.unwrap();
-        store.put_artifact(&runner, run, 1, "manifest.json", "{}".into()).await.unwrap();
-        store.finish_step(&runner, step, Outcome::Success).await.unwrap();
-        store.finish_run(&runner, run, Outcome::Success, "").await.unwrap();
-        (run, step)
+        store.start_run(&runner, &lease).await.unwrap();
+        store.begin_step(&runner, &lease, step).await.unwrap();
+        store.append_log(&runner, &lease, step, "done\n").await.unwrap();
+        store.put_artifact(&runner, &lease, 1, "manifest.json", "{}".into()).await.unwrap();
+        store.finish_step(&runner, &lease, step, Outcome::Success).await.unwrap();
+        self.finish(&lease, Outcome::Success).await;
+        (lease.run, step)
     }
 }
 
