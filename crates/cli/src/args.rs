@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Run the server and, in it, the runner
     Serve(ServeArgs),
+    /// Run a runner alone, beside a server on the same data folder
+    Runner(RunnerArgs),
     /// See it at work: an account, a dbt project, tokens, a run
     Demo(DemoArgs),
     /// Service tokens: create, list, show, change, delete, import
@@ -136,7 +138,7 @@ pub(crate) struct ServeArgs {
     /// What to log, on standard error: a level, or a filter such as `store=debug` [default: info]
     #[arg(long, value_name = "FILTER")]
     pub(crate) log: Option<String>,
-    /// Serve without executing runs
+    /// Serve without executing runs: `narrowgate runner` does
     #[arg(long)]
     pub(crate) no_runner: bool,
     /// Serve plain HTTP beyond this machine: tokens can be read on the way
@@ -151,6 +153,44 @@ pub(crate) struct ServeArgs {
     /// A clock that stands still, for tests
     #[arg(long, hide = true, value_parser = Timestamp::parse)]
     pub(crate) test_clock: Option<Timestamp>,
+}
+
+/// `runner`: what is not given comes from the environment, then the file, then the default.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Executes runs that a server on the same machine and data folder queues. The server need not run one
+itself, and any number of runners may stand beside it:
+  narrowgate serve --data-dir data --no-runner
+  narrowgate runner --data-dir data --workers 8 --dbt /opt/dbt/bin/dbt
+
+A line on standard output says when it is ready. It looks for queued runs every second. SIGTERM (or
+Ctrl-C) ends it: runs under way end as errors that say so, one that has not begun goes back into
+the queue. A runner that dies is noticed by the others and by the server within 30 seconds: its
+runs end as errors, or are queued again where nothing had begun.
+
+Each option may also stand in the environment (NARROWGATE_WORKERS) or in the server's TOML file.")]
+pub(crate) struct RunnerArgs {
+    /// The folder that holds everything
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<String>,
+    /// A TOML file [default: narrowgate.toml in the data folder, if it is there]
+    #[arg(long, value_name = "FILE", env = "NARROWGATE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The keyring file [default: keyring.json in the data folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keyring: Option<String>,
+    /// The dbt program [default: dbt]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) dbt: Option<String>,
+    /// How many runs to execute at once [default: 4]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+    /// What to log, on standard error: a level, or a filter such as `store=debug` [default: info]
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// After how many milliseconds without an answer it is taken for dead, for tests
+    #[arg(long, hide = true)]
+    pub(crate) test_lease: Option<u64>,
 }
 
 /// `demo`

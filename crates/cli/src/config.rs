@@ -1,4 +1,4 @@
-//! The server's configuration: defaults, then a TOML file, then the environment, then options.
+//! The server's and the runner's configuration: defaults, then a TOML file, then the environment, then options.
 
 use std::{
     net::SocketAddr,
@@ -13,9 +13,12 @@ use figment::{
 use serde::{Deserialize, Serialize};
 use server::{MailConfig, TlsFiles, TrustedProxies, WebhookTargets};
 
-use crate::{args::ServeArgs, error::CliError};
+use crate::{
+    args::{RunnerArgs, ServeArgs},
+    error::CliError,
+};
 
-/// What `serve` runs with.
+/// What `serve` runs with, and `runner` as far as it concerns it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "the file's own switches")]
@@ -94,7 +97,7 @@ impl Provider for Environment {
 }
 
 /// The options that were given, by the names of the file.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Given<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     data_dir: Option<&'a str>,
@@ -131,7 +134,7 @@ struct Given<'a> {
 }
 
 impl Config {
-    /// Puts the layers together.
+    /// Puts the layers together for `serve`.
     ///
     /// # Errors
     /// One line that names the key, what is wrong with it and where it came from.
@@ -154,13 +157,33 @@ impl Config {
             no_openapi: args.no_openapi.then_some(true),
             allow_private_webhooks: args.allow_private_webhooks.then_some(true),
         };
+        Self::layered(given, args.config.as_deref())?.check_listening()
+    }
+
+    /// Puts the layers together for `runner`, which does not listen.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub(crate) fn load_runner(args: &RunnerArgs) -> Result<Self, CliError> {
+        let given = Given {
+            data_dir: args.data_dir.as_deref(),
+            keyring: args.keyring.as_deref(),
+            dbt: args.dbt.as_deref(),
+            workers: args.workers,
+            log: args.log.as_deref(),
+            ..Given::default()
+        };
+        Self::layered(given, args.config.as_deref())
+    }
+
+    fn layered(given: Given<'_>, file: Option<&Path>) -> Result<Self, CliError> {
         let above = Figment::from(Environment).merge(Serialized::from(given, "default"));
-        let file = match &args.config {
+        let file = match file {
             Some(file) if !file.exists() => {
                 let file = file.display();
                 return Err(CliError::Usage(format!("the configuration {file} is not there")));
             }
-            Some(file) => file.clone(),
+            Some(file) => file.to_owned(),
             None => Self::file_beside_the_data(&above),
         };
         let below = Figment::from(Serialized::default("listen", "127.0.0.1:8580"))
@@ -174,7 +197,10 @@ impl Config {
             .merge(Serialized::default("allow_private_webhooks", false));
         let below = if file.exists() { below.merge(Toml::file_exact(file)) } else { below };
         let config: Self = below.merge(above).extract().map_err(|error| told(&error))?;
-        config.check()
+        if config.workers == 0 {
+            return Err(CliError::Usage("`workers` must be 1 or more".to_owned()));
+        }
+        Ok(config)
     }
 
     fn file_beside_the_data(above: &Figment) -> PathBuf {
@@ -187,10 +213,7 @@ impl Config {
         if self.allow_private_webhooks { WebhookTargets::Any } else { WebhookTargets::Public }
     }
 
-    fn check(self) -> Result<Self, CliError> {
-        if self.workers == 0 {
-            return Err(CliError::Usage("`workers` must be 1 or more".to_owned()));
-        }
+    fn check_listening(self) -> Result<Self, CliError> {
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             let reason = "`tls_cert` and `tls_key` go together: give both, or neither";
             return Err(CliError::Usage(reason.to_owned()));

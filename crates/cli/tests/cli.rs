@@ -1,6 +1,7 @@
 //! The real program, as a user or a script meets it.
 
 mod program;
+mod runners;
 mod scripted;
 mod tls;
 

@@ -7,6 +7,7 @@ mod dev_cert;
 mod grants;
 mod init;
 mod run;
+mod runner;
 mod serve;
 mod token;
 
@@ -26,6 +27,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     match arguments.command {
         Command::Init(args) => init::run(args).await,
         Command::Serve(args) => serve::run(&args).await,
+        Command::Runner(args) => runner::run(&args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Token(command) => token::run(command).await,
         Command::Check(args) => check::run(args).await,
@@ -55,12 +57,16 @@ async fn open(args: &DataDirArgs) -> Result<Store, CliError> {
 
 /// The same for a command that makes no sense on a new folder.
 async fn open_existing(args: &DataDirArgs) -> Result<Store, CliError> {
-    if !DataDir::new(&args.data_dir).is_made() {
-        let dir = args.data_dir.display();
-        let hint = "`narrowgate init` makes one";
-        return Err(CliError::Other(format!("`{dir}` is no data folder: {hint}")));
-    }
+    check_is_made(&DataDir::new(&args.data_dir))?;
     open(args).await
+}
+
+fn check_is_made(dir: &DataDir) -> Result<(), CliError> {
+    if dir.is_made() {
+        return Ok(());
+    }
+    let hint = "`narrowgate init` makes one";
+    Err(CliError::Other(format!("`{}` is no data folder: {hint}", dir.path().display())))
 }
 
 async fn open_with(dir: &DataDir, keyring: &Path, clock: Clock) -> Result<Store, CliError> {

@@ -39,24 +39,23 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
     let stop = asked_to_stop()?;
     output::line(format!("listening on {}", server.local_url()));
     let ended = server.run(stop).await;
-    if let Some(runner) = runner {
-        runner.stop().await;
-    }
+    runner.stop().await;
     store.close().await?;
     ended?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn start_runner(store: &Store, config: &Config) -> Result<Option<Runner>, CliError> {
+/// Without a runner, the server still ends the runs of those that died elsewhere.
+async fn start_runner(store: &Store, config: &Config) -> Result<Runner, CliError> {
     if config.no_runner {
-        return Ok(None);
+        return Ok(Runner::watch(store).await?);
     }
     let config = RunnerConfig {
         dbt: config.dbt.clone(),
         workers: config.workers,
         ..RunnerConfig::default()
     };
-    Ok(Some(Runner::start(store.clone(), config).await?))
+    Ok(Runner::start(store.clone(), config).await?)
 }
 
 /// Over once the process is asked to stop: SIGTERM, or Ctrl-C.
@@ -71,7 +70,7 @@ pub(super) fn asked_to_stop() -> Result<impl Future<Output = ()> + Send + 'stati
     })
 }
 
-fn listen_to_log(filter: &str) -> Result<(), CliError> {
+pub(super) fn listen_to_log(filter: &str) -> Result<(), CliError> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| CliError::Usage(format!("`log` is no filter: {error}")))?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -1,0 +1,34 @@
+//! `narrowgate runner`: a runner alone, beside a server on the same data folder.
+
+use std::{process::ExitCode, time::Duration};
+
+use runner::{Runner, RunnerConfig};
+use store::{Clock, DataDir};
+
+use super::{
+    check_is_made, open_with,
+    serve::{asked_to_stop, find_program, listen_to_log},
+};
+use crate::{args::RunnerArgs, config::Config, error::CliError, output};
+
+pub(super) async fn run(args: &RunnerArgs) -> Result<ExitCode, CliError> {
+    let config = Config::load_runner(args)?;
+    listen_to_log(&config.log)?;
+    find_program(&config.dbt)?;
+    let dir = DataDir::new(&config.data_dir);
+    check_is_made(&dir)?;
+    let store = open_with(&dir, &config.keyring(), Clock::System).await?;
+    let mut told =
+        RunnerConfig { dbt: config.dbt, workers: config.workers, ..RunnerConfig::default() };
+    if let Some(millis) = args.test_lease {
+        told.lease = Duration::from_millis(millis);
+    }
+    let runner = Runner::start(store.clone(), told).await?;
+    // Before the line that tells a script that it is there.
+    let stop = asked_to_stop()?;
+    output::line(format!("ready: {} runs at once on {}", config.workers, dir.path().display()));
+    stop.await;
+    runner.stop().await;
+    store.close().await?;
+    Ok(ExitCode::SUCCESS)
+}
