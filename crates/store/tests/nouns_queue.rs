@@ -4,11 +4,14 @@
 mod common;
 mod nouns;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
 
 use common::{House, house, worker};
 use domain::{
-    StepId,
+    JobId, RunId, StepId,
     authz::{Categories, Category, Denied, Permit, Runs, Write},
     event::Event,
     job::JobSpec,
@@ -88,6 +91,82 @@ async fn a_run_that_waits_for_its_job_lets_those_behind_it_pass_and_comes_first_
     finish(&ada, &of_first).await;
     finish(&ada, &of_fourth).await;
     assert_eq!(ada.claim().await.unwrap().run, second);
+}
+
+#[tokio::test]
+async fn a_project_with_a_long_queue_does_not_keep_another_waiting() {
+    let house = house().await;
+    let ada = admin(&house);
+    slots(&house, 3).await;
+    let (mut busy, mut quiet) = (Vec::new(), Vec::new());
+    for (runs, project, count) in [(&mut busy, "busy", 5), (&mut quiet, "quiet", 2)] {
+        let project = ada.project(project).await;
+        let environment = ada.environment(project, Category::Other).await;
+        for _ in 0..count {
+            let job = ada.job(project, environment).await;
+            runs.push(ada.trigger(job).await.id);
+        }
+    }
+
+    let mut claimed = Vec::new();
+    while let Some(lease) = ada.claim().await {
+        claimed.push(lease);
+    }
+    let runs: Vec<_> = claimed.iter().map(|lease| lease.run).collect();
+    // Both have none: the oldest. Then each project in turn.
+    assert_eq!(runs, [busy[0], quiet[0], busy[1]]);
+    finish(&ada, &claimed[0]).await;
+    assert_eq!(ada.claim().await.unwrap().run, busy[2], "one each: the oldest");
+    finish(&ada, &claimed[1]).await;
+    assert_eq!(ada.claim().await.unwrap().run, quiet[1], "two and none");
+}
+
+/// A thousand runs of twenty jobs in four projects, on two slots, by workers at the same time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_queued_runs_lose_none_and_keep_their_order_in_each_job() {
+    let house = house().await;
+    let ada = admin(&house);
+    slots(&house, 2).await;
+    let mut queued: BTreeMap<JobId, Vec<RunId>> = BTreeMap::new();
+    let mut jobs = Vec::new();
+    for project in 0..4 {
+        let project = ada.project(&format!("p{project}")).await;
+        let environment = ada.environment(project, Category::Other).await;
+        for _ in 0..5 {
+            jobs.push(ada.job(project, environment).await);
+        }
+    }
+    let permit = ada.permit().await;
+    for job in jobs.iter().cycle().take(1_000) {
+        let run = house.store.trigger_run(&permit, *job, because()).await.unwrap().id;
+        queued.entry(*job).or_default().push(run);
+    }
+    let (done, under_way) = (Mutex::new(Vec::new()), Mutex::new(BTreeSet::new()));
+    let (runner, store) = (ada.runner().await, &house.store);
+    let work = async || {
+        while done.lock().unwrap().len() < 1_000 {
+            let Some(claimed) = store.claim_run(&runner, &worker()).await.unwrap() else {
+                tokio::task::yield_now().await;
+                continue;
+            };
+            {
+                let mut under_way = under_way.lock().unwrap();
+                assert!(under_way.insert(claimed.job.id), "a job ran twice at once");
+                assert!(under_way.len() <= 2, "more than the slots");
+            }
+            store.start_run(&runner, &claimed.lease).await.unwrap();
+            under_way.lock().unwrap().remove(&claimed.job.id);
+            done.lock().unwrap().push((claimed.job.id, claimed.run.id));
+            store.finish_run(&runner, &claimed.lease, Outcome::Success, "").await.unwrap();
+        }
+    };
+    tokio::join!(work(), work(), work());
+
+    let mut ran: BTreeMap<JobId, Vec<RunId>> = BTreeMap::new();
+    for (job, run) in done.into_inner().unwrap() {
+        ran.entry(job).or_default().push(run);
+    }
+    assert_eq!(ran, queued);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    RunId,
     adapter::FieldSecrets,
     authz::{Permit, Runs, Write},
     connection::Connection,
@@ -19,20 +20,20 @@ use domain::{
 };
 use sea_orm::{
     ColumnTrait as _, Condition, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    QuerySelect as _,
 };
 
 use serde_json::{Map, Value};
 
 use super::{
     change::{end, save, under_way},
-    lease,
+    find, lease,
 };
 use crate::{
     Store, StoreError,
     entities::{
         account,
-        run::{Column, Entity, Model},
+        run::{Column, Entity},
     },
     environment_variables, environments, jobs,
     profiles::{self, Connecting},
@@ -76,9 +77,9 @@ pub struct ClaimedRun {
 }
 
 impl Store {
-    /// Claims the account's oldest queued run for a worker, which gets a lease of it, if a slot is
-    /// free and no other run of its job is under way (runs for pull requests need not wait for
-    /// that).
+    /// Claims the account's next queued run for a worker, which gets a lease of it, if a slot is
+    /// free: of the project that has the fewest runs under way, the oldest. One whose job has a run
+    /// under way waits for that (runs for pull requests need not).
     ///
     /// A run that cannot be made ready, such as one whose secret the keyring cannot open, ends as
     /// an error and does not keep those behind it waiting.
@@ -129,7 +130,8 @@ impl Store {
 /// What a run says that cannot be made ready; the reason is for the log alone.
 const UNREADY: &str = "what the run needs cannot be read: see the server's log";
 
-/// The oldest queued run that need not wait, if a slot is free and the account is not locked.
+/// The next queued run that need not wait, if a slot is free and the account is not locked. No
+/// project has to wait behind another's long queue: fewest runs under way first, then the oldest.
 async fn next(tx: &Tx) -> Result<Option<Run>, StoreError> {
     let under_way = under_way(tx).await?;
     let slots: Option<i32> = account::Entity::find_by_id(tx.account().get())
@@ -145,18 +147,26 @@ async fn next(tx: &Tx) -> Result<Option<Run>, StoreError> {
         return Ok(None);
     }
     let busy = under_way.iter().map(|run| run.job.get());
-    let row = of_account::<Entity>(Column::AccountId, tx.account())
+    let oldest: Vec<(i64, i64)> = of_account::<Entity>(Column::AccountId, tx.account())
         .filter(Column::Status.eq(i64::from(RunStatus::QUEUED.code())))
         .filter(
             Condition::any()
                 .add(Column::ForPullRequest.eq(true))
                 .add(Column::JobId.is_not_in(busy)),
         )
-        .order_by_asc(Column::Id)
-        .one(tx.db())
+        .select_only()
+        .column(Column::ProjectId)
+        .column_as(Column::Id.min(), "oldest")
+        .group_by(Column::ProjectId)
+        .into_tuple()
+        .all(tx.db())
         .await
         .map_err(StoreError::db)?;
-    row.map(Model::into_domain).transpose()
+    let holds = |project: i64| under_way.iter().filter(|run| run.project.get() == project).count();
+    let next = oldest.into_iter().min_by_key(|(project, run)| (holds(*project), *run));
+    let Some((_, run)) = next else { return Ok(None) };
+    let run = RunId::new(run).map_err(StoreError::corrupt)?;
+    find(tx.db(), tx.account(), run).await.map(Some)
 }
 
 /// Everything that a worker has to know of a run. It is all there: what a queued run needs is not
