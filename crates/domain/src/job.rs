@@ -49,17 +49,18 @@ pub struct JobSpec {
     pub generate_docs: bool,
     /// Whether a run begins with `dbt source freshness`.
     pub run_generate_sources: bool,
-    /// When it runs by itself. Kept and echoed; the scheduler is not part of this build.
+    /// When it runs by itself, if `triggers.schedule` is set.
     pub schedule: Schedule,
     /// What starts it.
     pub triggers: Triggers,
     /// The wire's `job_type`, such as `other`, `scheduled`, `ci`, `merge`.
     pub job_type: String,
-    /// What is only kept and echoed.
+    /// What is kept and echoed.
     pub echoed: EchoedJobFields,
 }
 
-/// Fields that clients send and compare, and that nothing in this build acts on.
+/// Fields that clients send and compare. Most are only kept; the job that is waited for
+/// (`completion_condition`) is acted on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the wire's own switches")]
 pub struct EchoedJobFields {

@@ -53,6 +53,12 @@ pub struct Run {
 pub struct Trigger {
     /// Who started it.
     pub by: PrincipalId,
+    /// The uid of the token that it was started with; `None` where Narrowgate started it itself.
+    #[serde(default)]
+    pub token: Option<String>,
+    /// The run whose end started it.
+    #[serde(default)]
+    pub after: Option<RunId>,
     /// Why, in the caller's words: 1 to 255 characters.
     pub cause: String,
     /// The commit to check out.
@@ -190,6 +196,8 @@ impl Trigger {
     pub const fn plain(by: PrincipalId, cause: String) -> Self {
         Self {
             by,
+            token: None,
+            after: None,
             cause,
             git_sha: None,
             git_branch: None,

@@ -71,6 +71,53 @@ async fn a_trigger_gives_the_queued_run() {
 }
 
 #[tokio::test]
+async fn a_run_tells_who_or_what_started_it_and_by_which_token() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    let mut body = house.body("after");
+    body["job_completion_trigger_condition"] = json!({
+        "condition": { "job_id": job, "project_id": house.sales.id.get(), "statuses": [10] },
+    });
+    let next = house.job_of(body).await;
+    let first = succeeded(&house, job).await;
+
+    let shown = async |query: &str| {
+        let path = house.acme.v2(&format!("/runs/?include_related=trigger,audit&{query}"));
+        let answer = house.acme.admin.get(&path).await.data();
+        let run = answer.as_array().unwrap().first().unwrap();
+        let [trigger, actor] = [&run["trigger"], &run["audit"]["trigger"]["actor"]];
+        (trigger.clone(), actor["type"].clone())
+    };
+    let (trigger, actor) = shown(&format!("pk={first}")).await;
+    assert_eq!((&trigger["cause_category"], &actor), (&json!("api"), &json!("user")));
+    assert_eq!(trigger["token_uid"].as_str().unwrap().len(), 36, "{trigger}");
+    assert_eq!(trigger["job_completion_run_id"], Value::Null);
+    let (trigger, actor) = shown(&format!("job_definition_id={next}")).await;
+    assert_eq!((&trigger["cause_category"], &actor), (&json!("job completion"), &json!("system")));
+    assert_eq!(trigger["token_uid"], Value::Null);
+    assert_eq!(trigger["job_completion_run_id"], first);
+    assert_eq!(trigger["cause"], format!("run {first} of job {job} ended: success"));
+}
+
+#[tokio::test]
+async fn a_circle_of_jobs_is_refused_by_name() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    let path = house.acme.v2(&format!("/jobs/{job}/"));
+    let condition = json!({ "job_completion_trigger_condition": { "condition": {
+        "job_id": job, "project_id": house.sales.id.get(), "statuses": [10, 20],
+    } } });
+
+    let refused = house.acme.admin.post(&path, condition).await;
+
+    assert_eq!(refused.status(), 400, "{}", refused.text());
+    let reason = refused.reason("job_completion_trigger_condition");
+    assert!(reason.contains("start itself"), "{reason}");
+    let shown = house.acme.admin.get(&path).await.data();
+    assert_eq!(shown["job_completion_trigger_condition"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_trigger_that_cannot_be_is_told_field_by_field_and_queues_nothing() {
     let house = House::new().await;
     let job = house.job("Nightly").await;

@@ -141,6 +141,10 @@ pub(crate) const LEASES: [&str; 2] = [
      WHERE status IN (2, 3)",
 ];
 
+/// Takes over which job waits for which from their specs.
+pub(crate) const AFTER_JOBS: &str = "UPDATE jobs \
+     SET after_job_id = json_extract(spec, '$.echoed.completion_condition.job')";
+
 /// Moves last-used times of a table forward, many rows at once.
 pub(crate) fn touch(table: &'static str, used: &[(i64, i64)]) -> Statement {
     let sql = format!(

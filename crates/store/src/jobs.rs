@@ -1,6 +1,8 @@
 //! Jobs. What they may be written in depends on the category of their environment; a move needs
 //! both.
 
+use std::collections::BTreeSet;
+
 use domain::{
     AccountId, EnvironmentId, JobId,
     authz::{Jobs, Permit, Read, Write},
@@ -11,7 +13,7 @@ use domain::{
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
-    sea_query::Expr,
+    QuerySelect as _, sea_query::Expr,
 };
 
 use crate::{
@@ -93,6 +95,7 @@ impl Store {
             environment_id: Set(spec.environment.get()),
             dbt_version: Set(spec.dbt_version.clone()),
             on_schedule: Set(spec.triggers.schedule),
+            after_job_id: Set(after_job(&spec)),
             failures: Set(0),
             spec: Set(to_text(&spec)?),
             state: Set(ACTIVE),
@@ -125,7 +128,7 @@ impl Store {
             let message = "is the job's for good: make another job".to_owned();
             return Err(StoreError::Invalid { field: "project_id", message }.into());
         }
-        check(&tx, permit, Some(&before.spec), &spec).await?;
+        check(&tx, permit, Some(&before), &spec).await?;
         let after = Job { spec, updated_at: tx.now(), ..before.clone() };
         save(&tx, &after).await?;
         let change = (Some(said(&before.spec)), Some(said(&after.spec)));
@@ -205,7 +208,7 @@ async fn reached(tx: &Tx, permit: &Permit<Write, Jobs>, id: JobId) -> Result<Job
 async fn check(
     tx: &Tx,
     permit: &Permit<Write, Jobs>,
-    before: Option<&JobSpec>,
+    before: Option<&Job>,
     spec: &JobSpec,
 ) -> Result<(), StoreError> {
     let environment = match environment(tx, spec, spec.environment, "environment_id").await {
@@ -219,7 +222,7 @@ async fn check(
         }
     };
     permit.within_environment(spec.project, environment.spec.category)?;
-    let (old, new) = (before.map(|before| &before.echoed), &spec.echoed);
+    let (old, new) = (before.map(|before| &before.spec.echoed), &spec.echoed);
     let old_environment = old.and_then(|old| old.deferring_environment);
     if let Some(id) = new.deferring_environment.filter(|id| Some(*id) != old_environment) {
         self::environment(tx, spec, id, "deferring_environment_id").await?;
@@ -237,9 +240,47 @@ async fn check(
         let found = find(tx.db(), tx.account(), condition.job).await;
         let readable = permit.also::<Read, Jobs>()?.within(condition.project).is_ok();
         let meant = |job: &Job| job.spec.project == condition.project && readable;
-        named(found, meant, ("job_completion_trigger_condition", "job"))?;
+        named(found, meant, (CONDITION, "job"))?;
+        if let Some(own) = before
+            && starts_after(tx, condition.job, own.id).await?
+        {
+            let message = "would have the job start itself, over the jobs that wait for it";
+            return Err(StoreError::Invalid { field: CONDITION, message: message.to_owned() });
+        }
     }
     Ok(())
+}
+
+/// The field that names the job which is waited for.
+const CONDITION: &str = "job_completion_trigger_condition";
+
+/// The job that is waited for.
+fn after_job(spec: &JobSpec) -> Option<i64> {
+    spec.echoed.completion_condition.as_ref().map(|condition| condition.job.get())
+}
+
+/// Whether a job is another one, or starts by its end, directly or over further jobs.
+pub(crate) async fn starts_after(tx: &Tx, job: JobId, other: JobId) -> Result<bool, StoreError> {
+    let (mut at, mut passed) = (Some(job.get()), BTreeSet::new());
+    while let Some(job) = at {
+        if job == other.get() {
+            return Ok(true);
+        }
+        if !passed.insert(job) {
+            return Ok(false);
+        }
+        let row: Option<Option<i64>> = of_account::<Entity>(Column::AccountId, tx.account())
+            .filter(Column::Id.eq(job))
+            .filter(Column::State.eq(ACTIVE))
+            .select_only()
+            .column(Column::AfterJobId)
+            .into_tuple()
+            .one(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        at = row.flatten();
+    }
+    Ok(false)
 }
 
 /// An environment of the job's project.
@@ -260,6 +301,7 @@ async fn save(tx: &Tx, job: &Job) -> Result<(), StoreError> {
         .col_expr(Column::EnvironmentId, Expr::value(spec.environment.get()))
         .col_expr(Column::DbtVersion, Expr::value(spec.dbt_version.clone()))
         .col_expr(Column::OnSchedule, Expr::value(spec.triggers.schedule))
+        .col_expr(Column::AfterJobId, Expr::value(after_job(spec)))
         .col_expr(Column::Spec, Expr::value(to_text(spec)?))
         .col_expr(Column::UpdatedAt, Expr::value(job.updated_at.micros()))
         .filter(Column::Id.eq(job.id.get()))

@@ -117,13 +117,27 @@ impl Tx {
         before: Option<Value>,
         after: Option<Value>,
     ) -> Result<(), StoreError> {
+        let actor = self.actor.clone();
+        self.record_by(&actor, event, object, project, before, after).await
+    }
+
+    /// The same, where it is another who acts: what follows from the permit's deed by itself.
+    pub(crate) async fn record_by(
+        &mut self,
+        actor: &str,
+        event: &str,
+        object: impl std::fmt::Display,
+        project: Option<ProjectId>,
+        before: Option<Value>,
+        after: Option<Value>,
+    ) -> Result<(), StoreError> {
         let mut change = serde_json::json!({ "before": before, "after": after });
         // The canonical bytes are the same whether or not serde_json keeps the order of keys.
         change.sort_all_objects();
         let entry = audit::Entry {
             account: self.account,
             at: self.now,
-            actor: &self.actor,
+            actor,
             event,
             object: object.to_string(),
             project,
@@ -174,6 +188,24 @@ impl Tx {
             store.announce();
         }
         Ok(())
+    }
+
+    /// The uid of the token that a permit was given for; `None` of Narrowgate's own tasks.
+    pub(crate) async fn token(&self, credential: Credential) -> Result<Option<String>, StoreError> {
+        let uid = match credential {
+            Credential::ServiceToken { id, .. } => {
+                let row = service_token::Entity::find_by_id(id.get()).select_only();
+                let row = row.column(service_token::Column::Uid).into_tuple();
+                row.one(&self.db).await
+            }
+            Credential::PersonalToken { id, .. } => {
+                let row = personal_token::Entity::find_by_id(id.get()).select_only();
+                let row = row.column(personal_token::Column::Uid).into_tuple();
+                row.one(&self.db).await
+            }
+            Credential::Process => return Ok(None),
+        };
+        uid.map_err(StoreError::db)
     }
 
     /// Whether the credential still holds what it held when it was read.

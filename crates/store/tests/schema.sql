@@ -157,12 +157,14 @@ CREATE TABLE "jobs" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "created_at" integer NOT NULL,
   "updated_at" integer NOT NULL,
   "failures" integer NOT NULL DEFAULT 0,
+  "after_job_id" integer NULL,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
   FOREIGN KEY ("project_id") REFERENCES "projects" ("id") );
 CREATE INDEX "jobs_account_id_project_id_state_id" ON "jobs" ("account_id",
   "project_id",
   "state",
   "id");
+CREATE INDEX "jobs_after_job_id" ON "jobs" ("after_job_id");
 CREATE TABLE "kept" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "project_id" integer NULL,

@@ -13,6 +13,8 @@ pub struct Model {
     pub environment_id: i64,
     pub dbt_version: Option<String>,
     pub on_schedule: bool,
+    /// The job whose end starts it.
+    pub after_job_id: Option<i64>,
     /// How many runs failed since the last that did not.
     pub failures: i64,
     pub spec: String,

@@ -14,6 +14,7 @@ mod m0007_guard;
 mod m0008_schedules;
 mod m0009_project_connections;
 mod m0010_leases;
+mod m0011_completions;
 mod m0030_run_counts;
 
 use sea_orm_migration::{
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_schedules::Migration),
             Box::new(m0009_project_connections::Migration),
             Box::new(m0010_leases::Migration),
+            Box::new(m0011_completions::Migration),
             Box::new(m0030_run_counts::Migration),
         ]
     }

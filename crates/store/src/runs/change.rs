@@ -11,6 +11,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
+    followers,
     lease::{self, Ending},
     retry,
 };
@@ -37,8 +38,20 @@ pub(super) async fn under_way(tx: &Tx) -> Result<Vec<Run>, StoreError> {
     rows.into_iter().map(Model::into_domain).collect()
 }
 
-/// Ends a run, its steps and its lease, with the record and the event.
+/// Ends a run, and starts the jobs that wait for such an end.
 pub(super) async fn end(
+    tx: &mut Tx,
+    run: Run,
+    outcome: Outcome,
+    message: &str,
+) -> Result<Run, StoreError> {
+    let run = end_alone(tx, run, outcome, message).await?;
+    followers::start(tx, &run, outcome).await?;
+    Ok(run)
+}
+
+/// Ends a run, its steps and its lease, with the record and the event.
+pub(super) async fn end_alone(
     tx: &mut Tx,
     run: Run,
     outcome: Outcome,

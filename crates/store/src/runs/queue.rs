@@ -15,7 +15,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    change::{already_finished, end, save},
+    change::{already_finished, end, end_alone, save},
     find, retry,
 };
 use crate::{
@@ -92,12 +92,13 @@ pub(super) async fn queue(
     let job = jobs::find(tx.db(), tx.account(), job).await?;
     let environment = environments::find(tx.db(), tx.account(), job.spec.environment).await?;
     permit.within_environment(job.spec.project, environment.spec.category)?;
-    let trigger = Trigger { by: permit.author(), ..trigger };
+    let token = tx.token(permit.principal().credential()).await?;
+    let trigger = Trigger { by: permit.author(), token, after: None, ..trigger };
     enqueue(tx, &job, &environment, trigger).await
 }
 
-/// Puts a run of the job into the queue, with its record and its event. A run of it that failed
-/// before can be retried no longer.
+/// Puts a run of the job into the queue, with its record and its event; who started it is the
+/// record's author. A run of it that failed before can be retried no longer.
 pub(crate) async fn enqueue(
     tx: &mut Tx,
     job: &Job,
@@ -127,14 +128,14 @@ pub(crate) async fn enqueue(
     let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
     let run = row.into_domain()?;
     let after = json!({ "job_id": run.job, "trigger": run.trigger });
-    let object = format!("run:{}", run.id);
-    tx.record("run.triggered", object, Some(run.project), None, Some(after)).await?;
+    let (by, object) = (run.trigger.by.to_string(), format!("run:{}", run.id));
+    tx.record_by(&by, "run.triggered", object, Some(run.project), None, Some(after)).await?;
     tx.event(Event::RunQueued { id: run.id, job: run.job }).await?;
     Ok(run)
 }
 
 /// Cancels the account's queued runs that meet the condition: what they would run goes away in
-/// the same transaction.
+/// the same transaction. Nothing starts by their end.
 pub(crate) async fn cancel_queued(
     tx: &mut Tx,
     of: SimpleExpr,
@@ -145,7 +146,7 @@ pub(crate) async fn cancel_queued(
         .filter(of)
         .order_by_asc(Column::Id);
     for row in queued.all(tx.db()).await.map_err(StoreError::db)? {
-        end(tx, Model::into_domain(row)?, Outcome::Cancelled, reason).await?;
+        end_alone(tx, Model::into_domain(row)?, Outcome::Cancelled, reason).await?;
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ pub struct Job {
     pub execute_steps: Vec<String>,
     pub settings: JobSettings,
     pub execution: JobExecution,
-    /// Kept and echoed: the scheduler is not in this build.
+    /// When it runs by itself, if `triggers.schedule` is set.
     pub schedule: JobSchedule,
     pub triggers: JobTriggers,
     pub generate_docs: bool,

@@ -121,8 +121,12 @@ pub struct RunTrigger {
     pub id: i64,
     pub run_id: i64,
     pub cause: String,
-    /// `api`, `scheduled`, or `rerun` of a run that takes up a failed one.
+    /// `api`, `scheduled`, `job completion`, or `rerun` of a run that takes up a failed one.
     pub cause_category: String,
+    /// The uid of the token that it was started with; null where Narrowgate started it.
+    pub token_uid: Option<String>,
+    /// The run whose end started it.
+    pub job_completion_run_id: Option<i64>,
     pub job_definition_id: i64,
     pub git_branch: Option<String>,
     pub git_sha: Option<String>,
@@ -141,10 +145,11 @@ pub struct RunTrigger {
 }
 
 fn category(trigger: &Trigger) -> &'static str {
-    match (&trigger.retry, trigger.by) {
-        (Some(_), _) => "rerun",
-        (None, PrincipalId::System(_)) => "scheduled",
-        (None, PrincipalId::ServiceToken(_) | PrincipalId::User(_)) => "api",
+    match (&trigger.retry, trigger.after, trigger.by) {
+        (Some(_), _, _) => "rerun",
+        (None, Some(_), _) => "job completion",
+        (None, None, PrincipalId::System(_)) => "scheduled",
+        (None, None, PrincipalId::ServiceToken(_) | PrincipalId::User(_)) => "api",
     }
 }
 
@@ -158,6 +163,8 @@ impl From<&Run> for RunTrigger {
             run_id: run.id.get(),
             cause: trigger.cause.clone(),
             cause_category: category(trigger).to_owned(),
+            token_uid: trigger.token.clone(),
+            job_completion_run_id: trigger.after.map(Into::into),
             job_definition_id: run.job.get(),
             git_branch: trigger.git_branch.as_ref().map(git),
             git_sha: trigger.git_sha.as_ref().map(git),
