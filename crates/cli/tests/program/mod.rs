@@ -99,15 +99,32 @@ impl Folder {
 
     /// Changes the database past the program, as somebody with the file in their hands can.
     pub(crate) fn sql(&self, statement: &str) {
+        self.with_database(async |db| {
+            use sea_orm::ConnectionTrait as _;
+            db.execute_unprepared(statement).await.unwrap();
+        });
+    }
+
+    /// One number out of the database.
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        self.with_database(async |db| {
+            use sea_orm::{ConnectionTrait as _, Statement};
+            let row =
+                db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await;
+            row.unwrap().unwrap().try_get_by_index(0).unwrap()
+        })
+    }
+
+    fn with_database<T>(&self, ask: impl AsyncFnOnce(&sea_orm::DatabaseConnection) -> T) -> T {
         let database = self.data().join("narrowgate.db");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            use sea_orm::ConnectionTrait as _;
             let url = format!("sqlite://{}?mode=rw", database.display());
             let db = sea_orm::Database::connect(url).await.unwrap();
-            db.execute_unprepared(statement).await.unwrap();
+            let answer = ask(&db).await;
             db.close().await.unwrap();
-        });
+            answer
+        })
     }
 }
 
