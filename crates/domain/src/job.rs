@@ -59,14 +59,14 @@ pub struct JobSpec {
     pub echoed: EchoedJobFields,
 }
 
-/// Fields that clients send and compare. Most are only kept; the job that is waited for
-/// (`completion_condition`) is acted on.
+/// Fields that clients send and compare. Most are only kept; what is deferred to and the job that is
+/// waited for (`completion_condition`) are acted on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the wire's own switches")]
 pub struct EchoedJobFields {
-    /// `deferring_environment_id`
+    /// `deferring_environment_id`: to the newest run in it that went well, unless a job is named.
     pub deferring_environment: Option<EnvironmentId>,
-    /// `deferring_job_definition_id`
+    /// `deferring_job_definition_id`: to its newest run that went well.
     pub deferring_job: Option<JobId>,
     /// `generate_sources`
     pub generate_sources: bool,
@@ -333,6 +333,37 @@ impl DbtCommand {
             Some("docs") => words.next().is_some_and(|word| word == "generate"),
             Some(word) => ALONE.contains(&word),
             None => false,
+        }
+    }
+}
+
+/// What of an earlier run's state a command takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakesState {
+    /// `--defer` and `--state`: what it does not build itself it finds where that run built it.
+    Defers,
+    /// `--state` alone, to select by it.
+    Compares,
+    /// Nothing.
+    No,
+}
+
+impl DbtCommand {
+    /// What of an earlier run's state the command takes, by dbt's documentation of `--defer` and
+    /// `--state`. One that says something of either itself takes nothing more.
+    #[must_use]
+    pub fn takes_state(&self) -> TakesState {
+        const ITS_OWN: [&str; 4] = ["--defer", "--no-defer", "--state", "--defer-state"];
+        let option = |word: &str| word.split('=').next().unwrap_or("").to_owned();
+        if self.arguments.iter().any(|word| ITS_OWN.contains(&option(word).as_str())) {
+            return TakesState::No;
+        }
+        match self.arguments.iter().find(|word| !word.starts_with('-')).map(String::as_str) {
+            Some("build" | "compile" | "list" | "ls" | "run" | "show" | "snapshot" | "test") => {
+                TakesState::Defers
+            }
+            Some("seed") => TakesState::Compares,
+            _ => TakesState::No,
         }
     }
 }

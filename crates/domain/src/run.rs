@@ -36,7 +36,7 @@ pub struct Run {
     pub has_docs: bool,
     /// Whether it has looked at the freshness of sources (`sources.json`).
     pub has_sources: bool,
-    /// The run whose artifacts it defers to; none in this build.
+    /// The run whose artifacts it defers to.
     pub deferring: Option<RunId>,
     /// Where a failed run can be retried from, or why it cannot; `None` before a failure.
     pub retry_point: Option<RetryPoint>,

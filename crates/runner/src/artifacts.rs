@@ -116,6 +116,29 @@ pub(crate) async fn put_back(
     Ok(())
 }
 
+/// Puts what a run left last into a folder, for dbt to defer to and compare with: its manifest, and
+/// its results where there are some.
+pub(crate) async fn put_state(
+    store: &Store,
+    permit: &Permit<Read, Runs>,
+    run: RunId,
+    state: &Path,
+) -> Result<(), Halt> {
+    tokio::fs::create_dir_all(state).await.map_err(Halt::failed)?;
+    for path in ["manifest.json", "run_results.json", "sources.json"] {
+        match store.artifact(permit, run, path, None).await {
+            Ok(bytes) => tokio::fs::write(state.join(path), bytes).await.map_err(Halt::failed)?,
+            Err(StoreError::NotFound) if path != "manifest.json" => {}
+            Err(StoreError::NotFound) => {
+                let gone = format!("the manifest of run {run} is not there any more");
+                return Err(Halt::Failed(gone));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 fn visit(folder: &Path, inside: &str, files: &mut BTreeMap<String, Stamp>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let (Ok(meta), Ok(name)) = (entry.metadata(), entry.file_name().into_string()) else {

@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use domain::{
     LeaseId, RunId,
     adapter::FieldSecrets,
+    job::TakesState,
     kept::Hidden,
     lease::Lease,
     run::{Outcome, RunStep},
@@ -203,7 +204,10 @@ impl Execution {
             Work::Clone => self.clone_repository(log, interrupts).await,
             Work::Profile => self.create_profile(log, interrupts).await,
             Work::Retry { run, step } => self.retry((*run, *step), index, log, interrupts).await,
-            Work::Dbt { arguments, .. } => self.invoke(arguments, index, log, interrupts).await,
+            Work::Dbt { arguments, takes, .. } => {
+                let arguments = self.with_state(arguments, *takes);
+                self.invoke(&arguments, index, log, interrupts).await
+            }
         }
     }
 
@@ -242,7 +246,38 @@ impl Execution {
         let target = target.as_ref().unwrap_or(&self.claimed.job.spec.target_name);
         log.say(format_args!("wrote the profile `{}` with target `{target}`", profile::NAME));
         self.profile = Some(made);
+        self.fetch_state(log).await
+    }
+
+    /// Fetches what the run that this one defers to has left, if it defers to one.
+    async fn fetch_state(&self, log: &mut StepLog) -> Result<(), Halt> {
+        let echoed = &self.claimed.job.spec.echoed;
+        match self.claimed.run.deferring {
+            Some(run) => {
+                let state = self.folder.state();
+                artifacts::put_state(self.store(), &self.permits.read, run, &state).await?;
+                log.say(format_args!("defers to run {run}"));
+            }
+            None if echoed.deferring_job.is_some() || echoed.deferring_environment.is_some() => {
+                log.say("defers to nothing: no run of what it is to defer to has gone well yet");
+            }
+            None => {}
+        }
         Ok(())
+    }
+
+    /// A command's arguments, with those by which dbt finds the state of the run that is deferred to.
+    fn with_state(&self, arguments: &[String], takes: TakesState) -> Vec<String> {
+        let mut arguments = arguments.to_vec();
+        if self.claimed.run.deferring.is_none() || takes == TakesState::No {
+            return arguments;
+        }
+        if takes == TakesState::Defers {
+            arguments.push("--defer".to_owned());
+        }
+        let state = self.folder.state().to_string_lossy().into_owned();
+        arguments.extend(["--state".to_owned(), state]);
+        arguments
     }
 
     /// Waits until no other run uses the DuckDB file, in this process or another; from then on it is

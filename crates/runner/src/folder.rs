@@ -56,6 +56,11 @@ impl RunFolder {
         self.root.join("tmp")
     }
 
+    /// What an earlier run left, for dbt to defer to and compare with.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.root.join("state")
+    }
+
     /// Where `profiles.yml` is: outside of the working copy, so that no project brings its own.
     pub(crate) fn profiles(&self) -> PathBuf {
         self.root.join("profiles")

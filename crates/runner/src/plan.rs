@@ -1,6 +1,11 @@
 //! What a run will do, step by step, before it does anything.
 
-use domain::{RunId, connection::Connection, job::JobSpec, run::Trigger};
+use domain::{
+    RunId,
+    connection::Connection,
+    job::{DbtCommand, JobSpec, TakesState},
+    run::Trigger,
+};
 
 /// One step to come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub(crate) enum Work {
     /// Runs dbt with these arguments.
     Dbt {
         arguments: Vec<String>,
+        /// What it is given of the state of the run that is deferred to.
+        takes: TakesState,
         /// Whether the run goes on if it fails.
         may_fail: bool,
     },
@@ -51,7 +58,7 @@ pub(crate) fn plan(
         );
         steps.push(PlannedStep { name, work });
         let later = retry.later.iter();
-        steps.extend(later.map(|command| dbt(command.as_str(), command.arguments(), false)));
+        steps.extend(later.map(given));
         return steps;
     }
     if job.run_generate_sources {
@@ -59,18 +66,28 @@ pub(crate) fn plan(
         steps.push(dbt("dbt source freshness", &["source", "freshness"], true));
     }
     let commands = trigger.steps_override.as_ref().unwrap_or(&job.execute_steps);
-    steps.extend(commands.iter().map(|command| dbt(command.as_str(), command.arguments(), false)));
+    steps.extend(commands.iter().map(given));
     if trigger.generate_docs_override.unwrap_or(job.generate_docs) {
         steps.push(dbt("dbt docs generate", &["docs", "generate"], false));
     }
     steps
 }
 
+/// A step of the job's own.
+fn given(command: &DbtCommand) -> PlannedStep {
+    let arguments = command.arguments().to_vec();
+    PlannedStep {
+        name: format!("Invoke dbt with `{}`", command.as_str()),
+        work: Work::Dbt { arguments, takes: command.takes_state(), may_fail: false },
+    }
+}
+
+/// A step of the runner's.
 fn dbt(command: &str, arguments: &[impl ToString], may_fail: bool) -> PlannedStep {
     let arguments = arguments.iter().map(ToString::to_string).collect();
     PlannedStep {
         name: format!("Invoke dbt with `{command}`"),
-        work: Work::Dbt { arguments, may_fail },
+        work: Work::Dbt { arguments, takes: TakesState::No, may_fail },
     }
 }
 
@@ -85,7 +102,6 @@ mod tests {
         AccountId, ConnectionId, EnvironmentId, Name, ProjectId, Timestamp, UserId,
         authz::PrincipalId,
         connection::{ConnectionSpec, DuckDbPath, Platform},
-        job::DbtCommand,
         run::Retry,
     };
     use insta::assert_snapshot;
@@ -182,7 +198,8 @@ mod tests {
         Invoke dbt with `dbt run --select 'tag:a b'`
         ");
         let arguments = ["run", "--select", "tag:a b"].map(str::to_owned).to_vec();
-        assert_eq!(steps[4].work, Work::Dbt { arguments, may_fail: false });
+        let takes = TakesState::Defers;
+        assert_eq!(steps[4].work, Work::Dbt { arguments, takes, may_fail: false });
         assert_eq!(time_limit(&job, &trigger), 0);
     }
 }

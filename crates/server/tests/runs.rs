@@ -118,6 +118,28 @@ async fn a_circle_of_jobs_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_run_tells_which_run_it_defers_to() {
+    let house = House::new().await;
+    let whole = house.job("Whole").await;
+    house.run(whole).await;
+    let (first, _) = house.begin(&STEPS).await;
+    put(&house, first, 4, "manifest.json", "{}").await;
+    house.finish(first, Outcome::Success).await;
+    let mut body = house.body("Slim");
+    body["deferring_job_definition_id"] = json!(whole);
+    let slim = house.job_of(body).await;
+    let run = house.run(slim).await;
+    let path = house.acme.v2(&format!("/runs/{run}/"));
+    assert_eq!(house.acme.admin.get(&path).await.data()["deferring_run_id"], Value::Null);
+
+    house.begin(&STEPS).await;
+
+    assert_eq!(house.acme.admin.get(&path).await.data()["deferring_run_id"], first.get());
+    let list = house.acme.v2(&format!("/runs/?deferring_run_id={first}"));
+    assert_eq!(house.acme.admin.get(&list).await.ids(), [run]);
+}
+
+#[tokio::test]
 async fn a_trigger_that_cannot_be_is_told_field_by_field_and_queues_nothing() {
     let house = House::new().await;
     let job = house.job("Nightly").await;

@@ -9,6 +9,7 @@
 
 mod cancel;
 mod checkout;
+mod deferral;
 mod ends;
 mod house;
 mod leases;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::house::{House, Place, git, real_dbt};
 
 /// The example project, in a git repository of its own.
-async fn shop(house: &House) -> Place {
+pub(crate) async fn shop(house: &House) -> Place {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/shop");
     let copy = house.path("shop");
     copy_folder(&example, &copy);

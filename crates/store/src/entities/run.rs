@@ -27,7 +27,7 @@ pub struct Model {
     pub finished_at: Option<i64>,
     pub has_docs: bool,
     pub has_sources: bool,
-    /// Nothing sets it yet: runs do not defer to another.
+    /// The run that it defers to, from when it is claimed.
     pub deferring_run_id: Option<i64>,
     pub retrying_run_id: Option<i64>,
     /// The step that it can be retried from, once it has failed.

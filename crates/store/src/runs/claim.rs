@@ -27,7 +27,7 @@ use serde_json::{Map, Value};
 
 use super::{
     change::{end, save, under_way},
-    find, lease,
+    deferral, find, lease,
 };
 use crate::{
     Store, StoreError,
@@ -179,6 +179,7 @@ async fn with_all_it_needs(
 ) -> Result<ClaimedRun, StoreError> {
     let account = tx.account();
     let job = jobs::find(tx.db(), account, run.job).await?;
+    let run = deferral::settle(tx, run, &job).await?;
     let environment = environments::find(tx.db(), account, run.environment).await?;
     let project = projects::find(tx.db(), account, run.project).await?;
     let repository = match project.spec.repository {

@@ -2,6 +2,7 @@
 
 mod change;
 mod claim;
+mod deferral;
 mod followers;
 mod lease;
 mod queue;
