@@ -2,6 +2,7 @@
 
 mod kills;
 mod program;
+mod receiver;
 mod runners;
 mod scripted;
 mod tls;
@@ -9,12 +10,13 @@ mod tls;
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     process::Command,
     time::{Duration, Instant},
 };
 
 use program::{Folder, Server, dbt, narrowgate};
+use receiver::delivery;
 use reqwest::Method;
 use scripted::{scripted_dbt, scripted_job};
 use serde_json::{Value, json};
@@ -751,4 +753,47 @@ fn the_demo_shows_what_it_should_and_a_second_one_works_too() {
 #[expect(clippy::disallowed_methods, reason = "the test's own thread waits for a process")]
 fn pause() {
     std::thread::sleep(std::time::Duration::from_millis(20));
+}
+
+/// A server is killed while a webhook's delivery is on its way; the next one sends it again.
+#[test]
+fn a_delivery_that_kill_9_cuts_off_is_sent_again_as_the_same_event() {
+    let folder = Folder::new();
+    let admin = folder.init("Acme");
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = |time: &str| {
+        Server::start_with(
+            &folder,
+            &["--log", "error", "--allow-private-webhooks", "--test-clock", time],
+        )
+    };
+    let mut server = at("2023-07-18T10:00:00Z");
+    let id = |path: &str, body: Value| server.post(&admin, path, &body)["data"]["id"].clone();
+    let url = format!("http://{}/hook", receiver.local_addr().unwrap());
+    let events = ["job.run.completed"];
+    id("/webhooks/subscriptions", json!({ "name": "w", "client_url": url, "event_types": events }));
+    let project = id("/projects/", json!({ "name": "p" }));
+    let environment = json!({ "name": "e", "type": "deployment" });
+    let environment = id(&format!("/projects/{project}/environments/"), environment);
+    let account = &admin["account_id"];
+    let ask = |path: &str, body: Value| {
+        let path = format!("/api/v2/accounts/{account}{path}");
+        server.ask(Method::POST, &admin, &path, Some(&body))["data"]["id"].clone()
+    };
+    let job = json!({ "name": "j", "project_id": project, "environment_id": environment });
+    let job = ask("/jobs/", job);
+    let run = ask(&format!("/jobs/{job}/run/"), json!({ "cause": "x" }));
+    ask(&format!("/runs/{run}/cancel/"), json!({}));
+
+    // It is on its way, and nobody answers.
+    let (stream, first) = delivery(&receiver);
+    server.kill();
+    drop(stream);
+    // A minute later it is nobody's any more.
+    let _server = at("2023-07-18T10:01:00Z");
+    let (mut stream, second) = delivery(&receiver);
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+
+    assert_eq!(first["eventType"], "job.run.completed");
+    assert_eq!(second, first);
 }

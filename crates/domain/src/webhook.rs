@@ -107,6 +107,15 @@ pub struct Webhook {
     pub deactivate_reason: Option<String>,
 }
 
+impl Webhook {
+    /// Whether it is told of this event of this job's runs.
+    #[must_use]
+    pub fn wants(&self, kind: EventType, job: JobId) -> bool {
+        let of_job = self.job_ids.is_empty() || self.job_ids.contains(&job);
+        self.active && of_job && self.event_types.contains(&kind)
+    }
+}
+
 /// What can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum EventType {
@@ -334,7 +343,7 @@ pub struct Dispatch {
     pub dispatched_at: Timestamp,
     /// The status of the answer, if there was one.
     pub http_status_code: Option<u16>,
-    /// Why there was none, or why it did not count; empty if all was well.
+    /// Why there was none, or why it did not count; empty if it arrived.
     pub error_info: String,
     /// The headers that were sent, as JSON; not the signature.
     pub request_headers: String,

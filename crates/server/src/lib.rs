@@ -19,6 +19,7 @@ mod extract;
 mod mail;
 mod openapi;
 mod operations;
+mod outbox;
 mod public;
 mod request_id;
 mod routes;

@@ -15,6 +15,7 @@ use crate::{
     app::App,
     exports,
     mail::{MailConfig, MailError, Mailer},
+    outbox::Messenger,
     routes::router,
     tls::{Tls, TlsError, TlsFiles, hsts},
     webhooks::WebhookTargets,
@@ -49,6 +50,8 @@ pub struct ServerConfig {
     pub trusted_proxies: TrustedProxies,
     /// Where webhooks may lead.
     pub webhook_targets: WebhookTargets,
+    /// How often it is looked for messages that are due, beside wake-ups of this process (1 s).
+    pub outbox_round: Duration,
 }
 
 impl ServerConfig {
@@ -65,6 +68,7 @@ impl ServerConfig {
             limits,
             trusted_proxies,
             webhook_targets: WebhookTargets::Public,
+            outbox_round: Duration::from_secs(1),
         }
     }
 }
@@ -121,6 +125,7 @@ pub struct Server {
     limits: Limits,
     trusted_proxies: TrustedProxies,
     webhook_targets: WebhookTargets,
+    outbox_round: Duration,
 }
 
 impl Server {
@@ -154,6 +159,7 @@ impl Server {
             limits,
             trusted_proxies,
             webhook_targets,
+            outbox_round: config.outbox_round,
         })
     }
 
@@ -194,6 +200,7 @@ impl Server {
             webhook_targets: self.webhook_targets,
         };
         let exports = exports::write(app.store.clone(), Arc::clone(&app.exports));
+        let messenger = Messenger::of(&app, self.outbox_round);
         let mut router = router(app);
         if self.tls.is_some() {
             router = router.layer(hsts());
@@ -216,6 +223,7 @@ impl Server {
         let mut beside = JoinSet::new();
         beside.spawn(flush_last_used(self.store.clone()));
         beside.spawn(exports);
+        beside.spawn(messenger.work());
         beside.spawn(async move {
             shutdown.await;
             handle.graceful_shutdown(Some(GRACE));

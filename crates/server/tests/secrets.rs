@@ -2,7 +2,13 @@
 //! not in another answer. SECURITY lines 3, 5 to 8; invariant 8 of ARCHITECTURE.md.
 //!
 //! One test in a program of its own, since it listens to everything that is logged.
-#![expect(clippy::unwrap_used, reason = "what fails here is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what fails here is a failed test"
+)]
+
+mod common;
 
 use std::{
     io::Write,
@@ -10,9 +16,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use common::receiver::{OK, Receiver};
 use reqwest::Method;
 use serde_json::json;
-use testkit::{TestAnswer, TestApp};
+use testkit::{TestAccount, TestAnswer, TestApp, TestProject};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -96,6 +103,8 @@ async fn no_secret_is_logged_written_or_answered_twice() {
     answers.push(acme.admin.get(&sales.v3("/credentials/")).await);
     answers.push(acme.admin.delete(&acme.v3(&format!("/service-tokens/{id}/"))).await);
     answers.push(token.get("/api/v2/whoami/").await);
+    let (signing, signature) = delivered(&acme, &sales).await;
+    answers.push(acme.admin.get(&acme.v3("/webhooks/subscriptions")).await);
     let admin = acme.admin_caller().await;
     let permit = domain::authz::authorize(&admin, acme.id).unwrap();
     let audit = format!("{:?}", app.store.audit_records(&permit, 0, 100).await.unwrap());
@@ -104,7 +113,7 @@ async fn no_secret_is_logged_written_or_answered_twice() {
 
     let logged = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
     assert!(logged.len() > 1_000, "the log was heard");
-    for secret in [token.secret(), acme.admin.secret(), password] {
+    for secret in [token.secret(), acme.admin.secret(), password, &signing, &signature] {
         for (index, answer) in answers.iter().enumerate() {
             assert!(!answer.text().contains(secret), "answer {index}: {}", answer.text());
         }
@@ -113,6 +122,33 @@ async fn no_secret_is_logged_written_or_answered_twice() {
         assert!(!events.contains(secret), "in the events");
         assert_eq!(found_in(app.folder(), secret.as_bytes()), None);
     }
+}
+
+/// Has a webhook sent the end of a run; gives what it is signed with, and the signature.
+async fn delivered(acme: &TestAccount, sales: &TestProject) -> (String, String) {
+    let receiver = Receiver::answering(&[OK]).await;
+    let post = async |path: &str, body| {
+        let answer = acme.admin.post(path, body).await;
+        assert!(answer.status() < 300, "{path}: {}", answer.text());
+        answer
+    };
+    let body = json!({
+        "name": "ops", "client_url": receiver.url, "event_types": ["job.run.completed"],
+    });
+    let made = post(&acme.v3("/webhooks/subscriptions"), body).await.data();
+    let body = json!({ "name": "production", "type": "deployment" });
+    let environment = post(&sales.v3("/environments/"), body).await.id();
+    let body = json!({
+        "name": "nightly", "project_id": sales.id.get(), "environment_id": environment,
+    });
+    let job = post(&acme.v2("/jobs/"), body).await.id();
+    let run = post(&acme.v2(&format!("/jobs/{job}/run/")), json!({ "cause": "x" })).await.id();
+    post(&acme.v2(&format!("/runs/{run}/cancel/")), json!({})).await;
+    let delivery = receiver.came(1).await.remove(0);
+    let secret = made["hmac_secret"].as_str().unwrap().to_owned();
+    assert!(delivery.is_signed_with(&secret));
+    let (_, signature) = delivery.head.split_once("authorization: ").unwrap();
+    (secret, signature.chars().take(64).collect())
 }
 
 fn found_in(folder: &Path, secret: &[u8]) -> Option<String> {

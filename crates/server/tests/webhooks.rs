@@ -3,51 +3,14 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
-
-use common::House;
+use common::{
+    House,
+    receiver::{MOVED, OK, Receiver},
+};
 use domain::{kept::Hidden, webhook::signature};
 use serde_json::{Value, json};
 use testkit::{TestAnswer, TestClient};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
-};
-
-/// Answers every request with this, and keeps what came.
-async fn receiver(answer: &'static str) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/hook?x=1", listener.local_addr().unwrap());
-    let came = Arc::new(Mutex::new(Vec::new()));
-    let kept = Arc::clone(&came);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut text = String::new();
-            let mut buffer = [0; 4096];
-            // The head, and a body as long as it says.
-            while !is_whole(&text) {
-                let read = stream.read(&mut buffer).await.unwrap_or(0);
-                if read == 0 {
-                    break;
-                }
-                text.push_str(&String::from_utf8_lossy(&buffer[..read]));
-            }
-            kept.lock().unwrap().push(text);
-            let _ = stream.write_all(answer.as_bytes()).await;
-        }
-    });
-    (url, came)
-}
-
-fn is_whole(text: &str) -> bool {
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.to_lowercase().lines().find_map(|line| {
-        line.strip_prefix("content-length:").and_then(|value| value.trim().parse::<usize>().ok())
-    });
-    body.len() >= length.unwrap_or(0)
-}
-
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nfine\n";
+use tokio::net::TcpListener;
 
 fn body(url: &str) -> Value {
     json!({
@@ -123,21 +86,20 @@ async fn a_webhook_is_made_read_changed_and_deleted_and_its_secret_is_told_once(
 #[tokio::test]
 async fn a_test_sends_one_signed_delivery_and_keeps_its_receipt() {
     let house = House::new().await;
-    let (url, came) = receiver(OK).await;
-    let (id, secret) = made(&house, body(&url)).await;
+    let receiver = Receiver::answering(&[OK]).await;
+    let (id, secret) = made(&house, body(&receiver.url)).await;
     let admin = &house.acme.admin;
 
     let tested = admin.get(&one(&house, &id, "/test")).await;
     assert_eq!(tested.status(), 200, "{}", tested.text());
     let event = tested.data()["event_id"].as_str().unwrap().to_owned();
 
-    let requests = came.lock().unwrap().clone();
-    let [request] = requests.as_slice() else { panic!("{requests:?}") };
-    let (head, sent) = request.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("POST /hook?x=1 HTTP/1.1\r\n"), "{head}");
+    let came = receiver.so_far();
+    let [delivery] = came.as_slice() else { panic!("{}", came.len()) };
+    assert!(delivery.head.starts_with("post /hook?x=1 http/1.1\r\n"), "{}", delivery.head);
+    assert!(delivery.is_signed_with(&secret), "{}", delivery.head);
+    let (sent, payload) = (delivery.body.as_str(), delivery.payload());
     let signed = signature(&Hidden::new(secret.clone()), sent.as_bytes());
-    assert!(head.to_lowercase().contains(&format!("authorization: {signed}")), "{head}");
-    let payload: Value = serde_json::from_str(sent).unwrap();
     assert_eq!((&payload["eventType"], &payload["webhookId"]), (&json!("test"), &json!(id)));
     assert_eq!(
         (&payload["eventId"], &payload["accountId"]),
@@ -175,7 +137,7 @@ async fn a_test_sends_one_signed_delivery_and_keeps_its_receipt() {
     assert_eq!(webhook["dispatched_at"], receipt["dispatched_at"]);
 
     // What was sent of another webhook is not this one's; what was sent of a deleted one is gone.
-    let (other, _) = made(&house, body(&url)).await;
+    let (other, _) = made(&house, body(&receiver.url)).await;
     let path = one(&house, &other, &format!("/event/{event}/receipt"));
     assert_eq!(admin.get(&path).await.status(), 404);
     admin.delete(&one(&house, &id, "")).await;
@@ -189,13 +151,11 @@ async fn a_test_sends_one_signed_delivery_and_keeps_its_receipt() {
 
 #[tokio::test]
 async fn a_delivery_that_fails_is_told_and_follows_no_redirect() {
-    const MOVED: &str = "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\
-                         Connection: close\r\n\r\n";
     let house = House::new().await;
-    let (moved, came) = receiver(MOVED).await;
+    let moved = Receiver::answering(&[MOVED]).await;
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     for (url, status, told) in [
-        (moved, json!("302"), "the answer was 302"),
+        (moved.url.clone(), json!("302"), "the answer was 302"),
         (format!("http://{closed}/"), Value::Null, "no connection"),
         ("https://no-such-host.invalid/".to_owned(), Value::Null, "leads nowhere"),
     ] {
@@ -208,7 +168,7 @@ async fn a_delivery_that_fails_is_told_and_follows_no_redirect() {
         assert_eq!(receipt["http_status_code"], status, "{url}: {receipt}");
         assert!(receipt["error_info"].as_str().unwrap().contains(told), "{url}: {receipt}");
     }
-    assert_eq!(came.lock().unwrap().len(), 1);
+    assert_eq!(moved.so_far().len(), 1);
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use crate::{
         service_token,
         service_token_permission::{self, grant},
     },
+    outbox,
     principals::Known,
     rows::ACTIVE,
 };
@@ -250,6 +251,23 @@ impl Store {
             .into_iter()
             .map(|row| Ok(Arc::new(Principal::system(task, row.into_domain()?.terms()))))
             .collect()
+    }
+
+    /// The messenger in each account that has something to send now, in one statement.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn messengers(&self) -> Result<Vec<Arc<Principal>>, StoreError> {
+        let accounts = account::Entity::find()
+            .filter(account::Column::Id.in_subquery(outbox::due_accounts(self.clock().now())))
+            .order_by_asc(account::Column::Id)
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        let messenger = |row: account::Model| {
+            Ok(Arc::new(Principal::system(SystemTask::Messenger, row.into_domain()?.terms())))
+        };
+        accounts.into_iter().map(messenger).collect()
     }
 
     /// Writes down when tokens were last used, in one statement for each kind of token; never

@@ -86,6 +86,7 @@ struct Inner {
     readers: DatabaseConnection,
     statements: Arc<AtomicU64>,
     appended: Notify,
+    posted: Notify,
     last_used: LastUsed,
     principals: Principals,
     address_rules: AddressRuleCache,
@@ -129,6 +130,7 @@ impl Store {
             readers,
             statements,
             appended: Notify::new(),
+            posted: Notify::new(),
             last_used: LastUsed::default(),
             principals: Principals::default(),
             address_rules: AddressRuleCache::default(),
@@ -242,6 +244,15 @@ impl Store {
 
     pub(crate) fn appended(&self) -> &Notify {
         &self.inner.appended
+    }
+
+    /// Wakes those that wait for something to send.
+    pub(crate) fn announce_post(&self) {
+        self.inner.posted.notify_waiters();
+    }
+
+    pub(crate) fn posted(&self) -> &Notify {
+        &self.inner.posted
     }
 }
 

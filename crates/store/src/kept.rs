@@ -31,7 +31,7 @@ use crate::{
     },
     environments, jobs,
     list::{Collection, Field, Kind, State, in_scope},
-    profiles, project_adapters, projects,
+    outbox, profiles, project_adapters, projects,
     rows::{ACTIVE, DELETED, from_text, named, only, said, to_text},
     seal::{self, Place},
     tx::Tx,
@@ -197,6 +197,7 @@ pub(crate) async fn remove<N: Noun>(tx: &mut Tx, kept: Kept<N>) -> Result<Kept<N
         .await
         .map_err(StoreError::db)?;
     forget_references(tx, kept.id.get()).await?;
+    outbox::forget(tx, kept.id.get()).await?;
     record(tx, "deleted", &kept, (Some(said(&kept.spec)), None)).await?;
     Ok(Kept { deleted: true, updated_at: tx.now(), ..kept })
 }

@@ -39,6 +39,7 @@ pub(crate) struct Tx {
     recorded: bool,
     announced: bool,
     changes_rights: bool,
+    posted: bool,
 }
 
 impl Store {
@@ -79,6 +80,7 @@ impl Tx {
             recorded: false,
             announced: false,
             changes_rights: false,
+            posted: false,
         }
     }
 
@@ -162,6 +164,11 @@ impl Tx {
         Ok(())
     }
 
+    /// Wakes the messenger once it is committed: there is something to send.
+    pub(crate) fn post(&mut self) {
+        self.posted = true;
+    }
+
     /// Makes it all so.
     ///
     /// # Errors
@@ -181,11 +188,14 @@ impl Tx {
     }
 
     async fn end(self) -> Result<(), StoreError> {
-        let Self { db, _turn, store, announced, changes_rights, .. } = self;
+        let Self { db, _turn, store, announced, changes_rights, posted, .. } = self;
         let _forgets = changes_rights.then(|| ForgetsWhenDropped(store.principals()));
         db.commit().await.map_err(StoreError::db)?;
         if announced {
             store.announce();
+        }
+        if posted {
+            store.announce_post();
         }
         Ok(())
     }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    JobId, ProjectId, RunId,
+    JobId, ProjectId, RunId, Timestamp,
     authz::{Permit, Read, Webhooks, Write},
     kept::{Hidden, Id, Kept},
     list::{ListQuery, Paged, StateFilter},
+    outbox::KEPT,
     webhook::{Dispatch, EventKey, ReceiptKey, Webhook, WebhookEvent, WebhookKey, WebhookReceipt},
 };
 use sea_orm::{
@@ -26,7 +27,11 @@ use crate::{
     kept,
     list::{Collection, Field, Kind, State},
     rows::{ACTIVE, of_account, only},
+    tx::Tx,
 };
+
+/// The most events that are forgotten in one transaction.
+const AT_ONCE: u64 = 1_000;
 
 static EVENTS: Collection<Column> = Collection {
     id: Column::Id,
@@ -130,34 +135,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.begin(permit).await?;
         kept::find(tx.db(), tx.account(), event.webhook).await?;
-        let account = tx.account().get();
-        let row = webhook_event::ActiveModel {
-            key: Set(event.key.to_string()),
-            account_id: Set(account),
-            webhook_id: Set(event.webhook.get()),
-            job_id: Set(event.job.map(JobId::get)),
-            run_id: Set(event.run.map(RunId::get)),
-            event_type: Set(event.event_type.clone()),
-            payload: Set(event.payload.clone()),
-            created_at: Set(event.created_at.micros()),
-            ..Default::default()
-        };
-        let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
-        let (key, sent) = receipt;
-        let receipt = webhook_receipt::ActiveModel {
-            key: Set(key.to_string()),
-            account_id: Set(account),
-            webhook_id: Set(event.webhook.get()),
-            event_id: Set(row.id),
-            dispatched_at: Set(sent.dispatched_at.micros()),
-            http_status_code: Set(sent.http_status_code.map(i64::from)),
-            error_info: Set(sent.error_info.clone()),
-            request_body: Set(sent.request_body.clone()),
-            request_headers: Set(sent.request_headers.clone()),
-            response_body: Set(sent.response_body.clone()),
-            ..Default::default()
-        };
-        webhook_receipt::Entity::insert(receipt).exec(tx.db()).await.map_err(StoreError::db)?;
+        note(&tx, event, receipt).await?;
+        let sent = receipt.1;
         let after = serde_json::json!({
             "event_type": event.event_type,
             "http_status_code": sent.http_status_code,
@@ -165,6 +144,42 @@ impl Store {
         let object = format!("webhook:{}", event.webhook);
         tx.record("webhook.sent", object, None, None, Some(after)).await?;
         tx.commit().await
+    }
+
+    /// Forgets what was sent of the account's webhooks more than 30 days ago, at most 1,000 events;
+    /// gives how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn forget_webhook_events(
+        &self,
+        permit: &Permit<Write, Webhooks>,
+    ) -> Result<usize, StoreError> {
+        let before = self.clock().now().plus_seconds(-KEPT).micros();
+        let old = of_account::<Entity>(Column::AccountId, permit.account())
+            .filter(Column::CreatedAt.lt(before))
+            .order_by_asc(Column::Id)
+            .limit(AT_ONCE)
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        if old.is_empty() {
+            return Ok(0);
+        }
+        let ids: Vec<_> = old.iter().map(|row| row.id).collect();
+        let tx = self.begin(permit).await?;
+        webhook_receipt::Entity::delete_many()
+            .filter(webhook_receipt::Column::EventId.is_in(ids.clone()))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        Entity::delete_many()
+            .filter(Column::Id.is_in(ids))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        tx.commit_unrecorded().await?;
+        Ok(old.len())
     }
 
     /// What was sent of a webhook.
@@ -290,6 +305,61 @@ impl Store {
         let told = |row| receipt_with_event(row).map(|receipt| (receipt.webhook.get(), receipt));
         rows.into_iter().map(told).collect()
     }
+}
+
+/// Keeps an event, unless an earlier try did, and the receipt of a try.
+pub(crate) async fn note(
+    tx: &Tx,
+    event: &WebhookEvent,
+    (key, sent): (&ReceiptKey, &Dispatch),
+) -> Result<(), StoreError> {
+    let account = tx.account().get();
+    let kept = Entity::find().filter(Column::Key.eq(event.key.as_str())).one(tx.db()).await;
+    let row = if let Some(row) = kept.map_err(StoreError::db)? {
+        row
+    } else {
+        let row = webhook_event::ActiveModel {
+            key: Set(event.key.to_string()),
+            account_id: Set(account),
+            webhook_id: Set(event.webhook.get()),
+            job_id: Set(event.job.map(JobId::get)),
+            run_id: Set(event.run.map(RunId::get)),
+            event_type: Set(event.event_type.clone()),
+            payload: Set(event.payload.clone()),
+            created_at: Set(event.created_at.micros()),
+            ..Default::default()
+        };
+        Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?
+    };
+    let receipt = webhook_receipt::ActiveModel {
+        key: Set(key.to_string()),
+        account_id: Set(account),
+        webhook_id: Set(event.webhook.get()),
+        event_id: Set(row.id),
+        dispatched_at: Set(sent.dispatched_at.micros()),
+        http_status_code: Set(sent.http_status_code.map(i64::from)),
+        error_info: Set(sent.error_info.clone()),
+        request_body: Set(sent.request_body.clone()),
+        request_headers: Set(sent.request_headers.clone()),
+        response_body: Set(sent.response_body.clone()),
+        ..Default::default()
+    };
+    webhook_receipt::Entity::insert(receipt).exec(tx.db()).await.map_err(StoreError::db)?;
+    Ok(())
+}
+
+/// Whether anything has arrived at a webhook since then.
+pub(crate) async fn took_any(
+    tx: &Tx,
+    webhook: Id<Webhook>,
+    since: Timestamp,
+) -> Result<bool, StoreError> {
+    let taken = webhook_receipt::Entity::find()
+        .filter(webhook_receipt::Column::WebhookId.eq(webhook.get()))
+        .filter(webhook_receipt::Column::DispatchedAt.gte(since.micros()))
+        .filter(webhook_receipt::Column::ErrorInfo.eq(""))
+        .one(tx.db());
+    Ok(taken.await.map_err(StoreError::db)?.is_some())
 }
 
 impl Model {

@@ -208,6 +208,21 @@ CREATE TABLE "memberships" ( "account_id" integer NOT NULL,
   FOREIGN KEY ("user_id") REFERENCES "users" ("id") );
 CREATE UNIQUE INDEX "memberships_license_id" ON "memberships" ("license_id");
 CREATE INDEX "memberships_user_id" ON "memberships" ("user_id");
+CREATE TABLE "outbox" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "account_id" integer NOT NULL,
+  "word" text NOT NULL,
+  "kept_id" integer NOT NULL,
+  "event_key" text NULL,
+  "event_type" text NULL,
+  "report" text NOT NULL,
+  "tries" integer NOT NULL,
+  "due_at" integer NOT NULL,
+  "created_at" integer NOT NULL,
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
+  FOREIGN KEY ("kept_id") REFERENCES "kept" ("id") );
+CREATE INDEX "outbox_due_at" ON "outbox" ("due_at",
+  "account_id");
+CREATE INDEX "outbox_kept_id" ON "outbox" ("kept_id");
 CREATE TABLE "personal_tokens" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "uid" text NOT NULL UNIQUE,
   "account_id" integer NOT NULL,

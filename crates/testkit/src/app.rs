@@ -1,6 +1,6 @@
 //! A server of one test.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use domain::{
     AccountId, Name, Plan, Timestamp,
@@ -14,6 +14,9 @@ use store::{Clock, DataDir, Keyring, NewAccount, Store};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{TestAccount, TestClient};
+
+/// How often a server looks for what is to be sent anew where a test is about that.
+const OFTEN: Duration = Duration::from_millis(100);
 
 /// A server of one test: a data folder, a store in it, and a port on loopback.
 pub struct TestApp {
@@ -34,10 +37,19 @@ impl TestApp {
         Self::in_folder(Arc::new(folder), |_| {}).await
     }
 
+    /// Starts one that looks often for what is to be sent anew.
+    pub async fn that_retries() -> Self {
+        Self::set(|config| config.outbox_round = OFTEN).await
+    }
+
     /// Starts one that sends its mail by this server: `smtp://127.0.0.1:2525`.
     pub async fn with_mail(url: &str) -> Self {
         let from = "Narrowgate <narrowgate@example.com>".to_owned();
-        Self::set(|config| config.mail = Some(MailConfig { url: url.to_owned(), from })).await
+        Self::set(|config| {
+            config.mail = Some(MailConfig { url: url.to_owned(), from });
+            config.outbox_round = OFTEN;
+        })
+        .await
     }
 
     /// Starts one that is set otherwise than usual.
@@ -65,6 +77,8 @@ impl TestApp {
         let mut config = ServerConfig::on(listen);
         // What webhooks of tests lead to is on this machine.
         config.webhook_targets = WebhookTargets::Any;
+        // Its looks would be counted among the statements of a test's own requests.
+        config.outbox_round = Duration::from_hours(1);
         edit(&mut config);
         let server = Server::bind(store.clone(), config).await.expect("a port is free");
         let url = server.public_url().to_owned();
@@ -83,7 +97,7 @@ impl TestApp {
         let folder = Arc::clone(&self.folder);
         self.stop().await;
         drop(self);
-        Self::in_folder(folder, |_| {}).await
+        Self::in_folder(folder, |config| config.outbox_round = OFTEN).await
     }
 
     /// Stops the server: requests in flight are finished.

@@ -63,11 +63,13 @@ pub enum SystemTask {
     Auditor,
     /// `narrowgate token import`.
     Importer,
+    /// Sends webhooks and mail.
+    Messenger,
 }
 
 impl SystemTask {
     /// Every task.
-    pub const ALL: [Self; 3] = [Self::Runner, Self::Auditor, Self::Importer];
+    pub const ALL: [Self; 4] = [Self::Runner, Self::Auditor, Self::Importer, Self::Messenger];
 
     /// The key of the catalogue.
     #[must_use]
@@ -76,6 +78,7 @@ impl SystemTask {
             Self::Runner => "runner",
             Self::Auditor => "auditor",
             Self::Importer => "importer",
+            Self::Messenger => "messenger",
         }
     }
 }

@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod everything;
+pub(crate) mod receiver;
 
 use std::{
     collections::BTreeMap,
@@ -40,7 +41,11 @@ pub(crate) fn worker() -> Worker {
 
 impl House {
     pub(crate) async fn new() -> Self {
-        let app = TestApp::new().await;
+        Self::on(TestApp::new().await).await
+    }
+
+    /// The same on a server of one's own.
+    pub(crate) async fn on(app: TestApp) -> Self {
         let acme = app.account("acme").await;
         let sales = acme.project("sales").await;
         let production = environment(&app, &acme, &sales, Category::Production).await;

@@ -18,6 +18,7 @@ pub(crate) mod job_schedule;
 pub(crate) mod kept;
 pub(crate) mod kept_reference;
 pub(crate) mod membership;
+pub(crate) mod outbox;
 pub(crate) mod personal_token;
 pub(crate) mod project;
 pub(crate) mod repository;

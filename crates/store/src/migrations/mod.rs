@@ -15,6 +15,7 @@ mod m0008_schedules;
 mod m0009_project_connections;
 mod m0010_leases;
 mod m0011_completions;
+mod m0020_outbox;
 mod m0030_run_counts;
 
 use sea_orm_migration::{
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_project_connections::Migration),
             Box::new(m0010_leases::Migration),
             Box::new(m0011_completions::Migration),
+            Box::new(m0020_outbox::Migration),
             Box::new(m0030_run_counts::Migration),
         ]
     }

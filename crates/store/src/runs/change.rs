@@ -3,6 +3,7 @@
 use domain::{
     event::Event,
     run::{Outcome, Run, RunState, RunStatus, StepState},
+    run_report::Stage,
 };
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
@@ -22,6 +23,7 @@ use crate::{
         run::{Column, Entity, Model},
         run_step,
     },
+    outbox,
     rows::of_account,
     tx::Tx,
 };
@@ -73,6 +75,7 @@ pub(super) async fn end_alone(
     let object = format!("run:{}", run.id);
     tx.record("run.finished", object, Some(run.project), None, Some(after)).await?;
     tx.event(Event::RunFinished { id: run.id }).await?;
+    outbox::tell(tx, &run, Stage::Ended(outcome)).await?;
     Ok(run)
 }
 

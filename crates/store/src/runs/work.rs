@@ -4,13 +4,14 @@ use domain::{
     authz::{Action, Denied, Permit, PrincipalId, Runs, SystemTask, Write},
     lease::Lease,
     run::{Outcome, Run, RunState},
+    run_report::Stage,
 };
 
 use super::{
     change::{already_finished, end, save},
     find,
 };
-use crate::{Store, StoreError, tx::Tx};
+use crate::{Store, StoreError, outbox, tx::Tx};
 
 impl Store {
     /// Begins a transaction of the runner, who alone may write down how a run goes: whoever else
@@ -36,7 +37,7 @@ impl Store {
         permit: &Permit<Write, Runs>,
         lease: &Lease,
     ) -> Result<Run, StoreError> {
-        let tx = self.begin_leased(permit, lease).await?;
+        let mut tx = self.begin_leased(permit, lease).await?;
         let run = find(tx.db(), tx.account(), lease.run).await?;
         let RunState::Starting { dequeued_at } = run.state else {
             return Err(StoreError::Conflict("the run is not starting".to_owned()));
@@ -44,6 +45,7 @@ impl Store {
         let state = RunState::Running { dequeued_at, started_at: tx.now() };
         let started = Run { state, updated_at: tx.now(), ..run };
         save(&tx, run.state, &started).await?;
+        outbox::tell(&mut tx, &started, Stage::Started).await?;
         tx.commit_unrecorded().await?;
         Ok(started)
     }

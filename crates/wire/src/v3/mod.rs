@@ -26,6 +26,7 @@ mod usage;
 mod user;
 mod user_credentials;
 mod webhook;
+mod webhook_delivery;
 
 pub use adapter_schema::{
     AdapterFace, AdapterField, AdapterFields, AdapterMetadata, AdapterSchema,
@@ -73,3 +74,4 @@ pub use usage::{Billing, BillingBody, Usage, UsageRow, usage_months, wants_csv};
 pub use user::{AccountUser, AccountUserLicense};
 pub use user_credentials::{UserCredentials, UserCredentialsBody};
 pub use webhook::{WebhookBody, WebhookEvent, WebhookReceipt, WebhookSubscription, WebhookTested};
+pub use webhook_delivery::WebhookDelivery;

@@ -1,0 +1,71 @@
+//! The outbox: what is sent of runs, and when something that did not arrive is tried again.
+
+use crate::{
+    kept::{Hidden, Kept},
+    run_report::RunReport,
+    webhook::{EventKey, EventType, Webhook, WebhookEvent},
+};
+
+/// How often an event is tried (docs.getdbt.com/docs/deploy/webhooks: five times).
+pub const TRIES: u32 = 5;
+
+/// How long, in seconds, whoever has claimed a message has it to themselves. It is more than a try
+/// may take; a message whose sender died is due again after it.
+pub const HOLD: i64 = 60;
+
+/// How long what was sent is told of, in seconds: 30 days, as dbt's own log.
+pub const KEPT: i64 = 30 * 24 * 60 * 60;
+
+/// After how many seconds a message that failed so often is tried again: 30 s, 2 min, 8 min,
+/// 32 min; `None` once it is given up.
+#[must_use]
+pub const fn wait_after(failed: u32) -> Option<i64> {
+    match failed {
+        0 => Some(0),
+        1..TRIES => Some(30 << (2 * (failed - 1))),
+        TRIES.. => None,
+    }
+}
+
+/// An event of a run that is to be sent to a webhook.
+#[derive(Debug, Clone)]
+pub struct OutgoingWebhook {
+    /// The webhook.
+    pub webhook: Kept<Webhook>,
+    /// What it is signed with.
+    pub secret: Hidden,
+    /// What names the event: the same at every try.
+    pub key: EventKey,
+    /// What kind of event it is.
+    pub event_type: EventType,
+    /// What is told.
+    pub report: RunReport,
+}
+
+impl OutgoingWebhook {
+    /// The event as it is kept, with the body that is sent.
+    #[must_use]
+    pub fn event(&self, payload: String) -> WebhookEvent {
+        WebhookEvent {
+            key: self.key.clone(),
+            webhook: self.webhook.id,
+            job: Some(self.report.job),
+            run: Some(self.report.run),
+            event_type: self.event_type.word().to_owned(),
+            payload,
+            created_at: self.report.at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_tries_lie_further_and_further_apart() {
+        let waits: Vec<_> = (0..7).map(wait_after).collect();
+        let seconds = [Some(0), Some(30), Some(120), Some(480), Some(1920), None, None];
+        assert_eq!(waits, seconds);
+    }
+}

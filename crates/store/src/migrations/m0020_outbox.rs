@@ -1,0 +1,41 @@
+//! What waits to be sent of runs: a row for each message, until it has arrived or is given up.
+
+use sea_orm_migration::prelude::*;
+
+use super::{id, int, maybe_text, references, text};
+
+#[derive(DeriveMigrationName)]
+pub(super) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let table = Table::create()
+            .table(Alias::new("outbox"))
+            .col(id("id"))
+            .col(int("account_id"))
+            .col(text("word"))
+            .col(int("kept_id"))
+            .col(maybe_text("event_key"))
+            .col(maybe_text("event_type"))
+            .col(text("report"))
+            .col(int("tries"))
+            .col(int("due_at"))
+            .col(int("created_at"))
+            .foreign_key(&mut references("account_id", "accounts"))
+            .foreign_key(&mut references("kept_id", "kept"))
+            .take();
+        manager.create_table(table).await?;
+        for (name, columns) in
+            [("outbox_due_at", &["due_at", "account_id"][..]), ("outbox_kept_id", &["kept_id"])]
+        {
+            let mut index = Index::create();
+            index.name(name).table(Alias::new("outbox"));
+            for column in columns {
+                index.col(Alias::new(*column));
+            }
+            manager.create_index(index).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,271 @@
+//! The outbox: what is to be sent of runs.
+//!
+//! A row is written in the transaction that makes it true, and goes once it has arrived, is given
+//! up, or what it is sent for is deleted. Whoever sends it claims it first, by moving its due time:
+//! if they die, it is due again. So it is sent at least once, and always as the same event.
+
+use domain::{
+    Timestamp,
+    authz::{Permit, Webhooks, Write},
+    kept::{Id, Kept, Noun},
+    outbox::{HOLD, OutgoingWebhook, wait_after},
+    run::Run,
+    run_report::{RunReport, Stage},
+    webhook::{Dispatch, EventKey, ReceiptKey, Webhook, WebhookEvent},
+};
+use rand::{rand_core::UnwrapErr, rngs::SysRng};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _,
+    sea_query::{Expr, ExprTrait as _, SelectStatement},
+};
+
+use crate::{
+    Store, StoreError,
+    entities::{
+        environment, job,
+        outbox::{ActiveModel, Column, Entity, Model},
+        project, run,
+    },
+    kept,
+    rows::{from_text, of_account, only, to_text},
+    tx::Tx,
+    webhooks,
+};
+
+/// Says why a webhook sends nothing any more.
+const TAKES_NOTHING: &str = "five tries in a row to send an event failed";
+
+/// A claim on a message: good until somebody else has claimed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    id: i64,
+    due_at: i64,
+    failed: u32,
+}
+
+impl Store {
+    /// Claims events that are due, the oldest of each webhook, at most `room`; none of a webhook
+    /// that is `busy`. What waits for a webhook that is switched off goes unsent.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn claim_webhooks(
+        &self,
+        permit: &Permit<Write, Webhooks>,
+        busy: &[Id<Webhook>],
+        room: u64,
+    ) -> Result<Vec<(Ticket, OutgoingWebhook)>, StoreError> {
+        let tx = self.begin(permit).await?;
+        let busy: Vec<_> = busy.iter().map(|id| id.get()).collect();
+        let mut claimed = Vec::new();
+        for row in claim::<Webhook>(&tx, &busy, room).await? {
+            match self.outgoing(&tx, &row).await {
+                Ok(outgoing) if outgoing.webhook.spec.active => {
+                    claimed.push((row.ticket()?, outgoing));
+                }
+                Ok(_) => forget(&tx, row.kept_id).await?,
+                Err(error @ (StoreError::NotFound | StoreError::Corrupt(_))) => {
+                    tracing::error!(webhook = row.kept_id, %error, "an event cannot be sent");
+                    failed(&tx, &row.ticket()?).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        tx.commit_unrecorded().await?;
+        Ok(claimed)
+    }
+
+    async fn outgoing(&self, tx: &Tx, row: &Model) -> Result<OutgoingWebhook, StoreError> {
+        let id = Id::new(row.kept_id).map_err(StoreError::corrupt)?;
+        let word = |text: &Option<String>| text.clone().unwrap_or_default();
+        Ok(OutgoingWebhook {
+            webhook: kept::find(tx.db(), tx.account(), id).await?,
+            secret: kept::secret_of(self, tx.db(), id).await?.ok_or(StoreError::NotFound)?,
+            key: word(&row.event_key).parse().map_err(StoreError::corrupt)?,
+            event_type: word(&row.event_type).parse().map_err(StoreError::corrupt)?,
+            report: from_text(&row.report)?,
+        })
+    }
+
+    /// Keeps the receipt of a try. An event that did not arrive is tried again later, five times
+    /// in all; a webhook that took nothing meanwhile is then switched off.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]. Of a webhook that was deleted meanwhile, nothing is kept.
+    pub async fn note_webhook_try(
+        &self,
+        permit: &Permit<Write, Webhooks>,
+        ticket: &Ticket,
+        event: &WebhookEvent,
+        receipt: (&ReceiptKey, &Dispatch),
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin(permit).await?;
+        let webhook = match kept::find(tx.db(), tx.account(), event.webhook).await {
+            Ok(webhook) => webhook,
+            Err(StoreError::NotFound) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        webhooks::note(&tx, event, receipt).await?;
+        if receipt.1.error_info.is_empty() {
+            done(&tx, ticket).await?;
+        } else if failed(&tx, ticket).await?.is_none()
+            && webhook.spec.active
+            && !webhooks::took_any(&tx, webhook.id, event.created_at).await?
+        {
+            switch_off(&mut tx, webhook).await?;
+            return tx.commit().await;
+        }
+        tx.commit_unrecorded().await
+    }
+}
+
+/// Notes what those who listen are to be told of a run, in the transaction that makes it so.
+pub(crate) async fn tell(tx: &mut Tx, run: &Run, stage: Stage) -> Result<(), StoreError> {
+    let mut rows = Vec::new();
+    for webhook in kept::all::<Webhook>(tx.db(), tx.account()).await? {
+        let wanted = stage.event_types().iter().filter(|kind| webhook.spec.wants(**kind, run.job));
+        rows.extend(wanted.map(|kind| ActiveModel {
+            word: Set(Webhook::WORD.to_owned()),
+            kept_id: Set(webhook.id.get()),
+            event_key: Set(Some(EventKey::mint(&mut UnwrapErr(SysRng)).to_string())),
+            event_type: Set(Some(kind.word().to_owned())),
+            ..Default::default()
+        }));
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let report = to_text(&report(tx, run, stage).await?)?;
+    let (account, now) = (tx.account().get(), tx.now().micros());
+    let rows = rows.into_iter().map(|row| ActiveModel {
+        account_id: Set(account),
+        report: Set(report.clone()),
+        tries: Set(0),
+        due_at: Set(now),
+        created_at: Set(now),
+        ..row
+    });
+    Entity::insert_many(rows).exec(tx.db()).await.map_err(StoreError::db)?;
+    tx.post();
+    Ok(())
+}
+
+/// A run as it is now, with the names of what it belongs to, deleted ones too.
+async fn report(tx: &Tx, run: &Run, stage: Stage) -> Result<RunReport, StoreError> {
+    let db = tx.db();
+    let project = only(project::Entity::find_by_id(run.project.get()), db).await?;
+    let environment = only(environment::Entity::find_by_id(run.environment.get()), db).await?;
+    let job = only(job::Entity::find_by_id(run.job.get()), db).await?;
+    let row = only(run::Entity::find_by_id(run.id.get()), db).await?;
+    Ok(RunReport {
+        account: run.account,
+        project: run.project,
+        project_name: project.name,
+        environment: run.environment,
+        environment_name: environment.name,
+        job: run.job,
+        job_name: job.name,
+        run: run.id,
+        dbt_version: row.dbt_version,
+        cause: run.trigger.cause.clone(),
+        stage,
+        message: run.message.clone(),
+        started_at: run.state.started_at(),
+        at: tx.now(),
+    })
+}
+
+/// The oldest message that is due of each that is not busy, claimed.
+async fn claim<N: Noun>(tx: &Tx, busy: &[i64], room: u64) -> Result<Vec<Model>, StoreError> {
+    let oldest = of_account::<Entity>(Column::AccountId, tx.account())
+        .select_only()
+        .expr(Expr::col(Column::Id).min())
+        .filter(Column::Word.eq(N::WORD))
+        .filter(Column::DueAt.lte(tx.now().micros()))
+        .filter(Column::KeptId.is_not_in(busy.iter().copied()))
+        .group_by(Column::KeptId);
+    let rows = Entity::find()
+        .filter(Column::Id.in_subquery(oldest.into_query()))
+        .order_by_asc(Column::Id)
+        .limit(room)
+        .all(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    let due_at = tx.now().plus_seconds(HOLD).micros();
+    Entity::update_many()
+        .col_expr(Column::DueAt, Expr::value(due_at))
+        .filter(Column::Id.is_in(rows.iter().map(|row| row.id)))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(rows.into_iter().map(|row| Model { due_at, ..row }).collect())
+}
+
+impl Model {
+    fn ticket(&self) -> Result<Ticket, StoreError> {
+        let failed = u32::try_from(self.tries).map_err(StoreError::corrupt)?;
+        Ok(Ticket { id: self.id, due_at: self.due_at, failed })
+    }
+}
+
+/// The message has arrived.
+async fn done(tx: &Tx, ticket: &Ticket) -> Result<(), StoreError> {
+    Entity::delete_many()
+        .filter(Column::Id.eq(ticket.id))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
+}
+
+/// The message has not arrived: gives when it is tried again, `None` if it is given up. One that
+/// somebody else has claimed meanwhile is left to them.
+async fn failed(tx: &Tx, ticket: &Ticket) -> Result<Option<Timestamp>, StoreError> {
+    let tries = ticket.failed + 1;
+    let Some(wait) = wait_after(tries) else {
+        done(tx, ticket).await?;
+        return Ok(None);
+    };
+    let again = tx.now().plus_seconds(wait);
+    Entity::update_many()
+        .col_expr(Column::Tries, Expr::value(i64::from(tries)))
+        .col_expr(Column::DueAt, Expr::value(again.micros()))
+        .filter(Column::Id.eq(ticket.id))
+        .filter(Column::DueAt.eq(ticket.due_at))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(Some(again))
+}
+
+/// Whatever waits to be sent for something that is deleted or switched off goes.
+pub(crate) async fn forget(tx: &Tx, kept: i64) -> Result<(), StoreError> {
+    Entity::delete_many()
+        .filter(Column::KeptId.eq(kept))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
+}
+
+/// A webhook that takes nothing sends no more until somebody says so.
+async fn switch_off(tx: &mut Tx, webhook: Kept<Webhook>) -> Result<(), StoreError> {
+    let spec = Webhook {
+        active: false,
+        deactivate_reason: Some(TAKES_NOTHING.to_owned()),
+        ..webhook.spec.clone()
+    };
+    forget(tx, webhook.id.get()).await?;
+    kept::change(tx, webhook, spec, None).await.map(drop)
+}
+
+/// The accounts that have something to send now.
+pub(crate) fn due_accounts(now: Timestamp) -> SelectStatement {
+    Entity::find()
+        .select_only()
+        .column(Column::AccountId)
+        .filter(Column::DueAt.lte(now.micros()))
+        .into_query()
+}
