@@ -63,6 +63,7 @@ pub mod seats;
 pub mod secret;
 pub mod semantic_layer;
 pub mod service_token;
+pub mod source_freshness;
 pub mod ssh_tunnel;
 mod time;
 pub mod usage;

@@ -182,10 +182,21 @@ impl std::fmt::Display for NoRetry {
 /// Whether dbt of this version knows `dbt retry` (since 1.6). What is no number is the newest.
 #[must_use]
 pub fn knows_retry(dbt_version: &str) -> bool {
+    is_since(dbt_version, 6)
+}
+
+/// Whether dbt of this version writes its documentation into one file (`--static`, since 1.7).
+#[must_use]
+pub fn knows_static_docs(dbt_version: &str) -> bool {
+    is_since(dbt_version, 7)
+}
+
+/// Whether it is 1.`minor` or newer. What is no number is the newest.
+fn is_since(dbt_version: &str, minor: u32) -> bool {
     let mut numbers = dbt_version.split('.').map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(0)), _) => false,
-        (Some(Ok(1)), Some(Ok(minor))) => minor >= 6,
+        (Some(Ok(1)), Some(Ok(of))) => of >= minor,
         _ => true,
     }
 }

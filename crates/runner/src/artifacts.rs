@@ -20,6 +20,8 @@ use crate::{interrupt::Halt, log::StepLog, worker::Permits};
 const JSON_FILE: u64 = 256 * 1024 * 1024;
 /// How much SQL of one step is kept, all files together.
 const SQL_TOTAL: u64 = 32 * 1024 * 1024;
+/// dbt's documentation in one file, as large as the JSON files that it holds.
+const DOCS: &str = "static_index.html";
 /// The most files that are looked at.
 const FILES: usize = 50_000;
 
@@ -74,12 +76,13 @@ impl Target {
     ) -> Result<(), StoreError> {
         let mut sql_room = SQL_TOTAL;
         for (path, size) in self.written_since(before) {
-            let room = if is_json(path) { JSON_FILE } else { sql_room };
+            let whole = is_json(path) || path == DOCS;
+            let room = if whole { JSON_FILE } else { sql_room };
             if size > room {
                 log.say(format_args!("[not kept, since it is too large: {path}, {size} bytes]"));
                 continue;
             }
-            if !is_json(path) {
+            if !whole {
                 sql_room -= size;
             }
             let Ok(bytes) = tokio::fs::read(self.folder.join(path)).await else { continue };
@@ -106,7 +109,7 @@ pub(crate) async fn put_back(
     for path in ["run_results.json", "manifest.json"] {
         let bytes =
             store.artifact(permit, run, path, Some(step)).await.map_err(|error| match error {
-                StoreError::NotFound => Halt::Failed(format!(
+                StoreError::NotFound | StoreError::Missing(_) => Halt::Failed(format!(
                     "{path} of step {step} of run {run} is not there any more"
                 )),
                 error => error.into(),
@@ -161,7 +164,9 @@ fn is_kept_folder(path: &str) -> bool {
 }
 
 fn is_kept(path: &str) -> bool {
-    is_json(path) || (is_kept_folder(path) && (ends(path, "sql") || ends(path, "py")))
+    is_json(path)
+        || path == DOCS
+        || (is_kept_folder(path) && (ends(path, "sql") || ends(path, "py")))
 }
 
 /// `manifest.json`, `run_results.json`, `catalog.json`, `sources.json` and the like.
@@ -193,13 +198,18 @@ mod tests {
         let before = Target::look(target.clone()).await;
         write(&target, "run_results.json", "new");
         write(&target, "catalog.json", "{}");
+        write(&target, "static_index.html", "<html>");
+        write(&target, "index.html", "<html>");
         write(&target, "partial_parse.msgpack", "new");
         write(&target, "run/shop/models/m.sql", "select 1");
         write(&target, "dbt_packages/x.json", "{}");
         let after = Target::look(target).await;
         let written: Vec<_> =
             after.written_since(&before).into_iter().map(|(path, _)| path).collect();
-        assert_eq!(written, ["catalog.json", "run_results.json", "run/shop/models/m.sql"]);
+        assert_eq!(
+            written,
+            ["catalog.json", "run_results.json", "run/shop/models/m.sql", "static_index.html"]
+        );
     }
 
     #[tokio::test]

@@ -131,7 +131,8 @@ impl Execution {
     async fn perform(mut self, lost: CancellationToken) -> Result<(), Halt> {
         let (job, run) = (&self.claimed.job.spec, &self.claimed.run);
         let seconds = plan::time_limit(job, &run.trigger);
-        let steps = plan::plan(job, &run.trigger, self.claimed.connection.as_ref());
+        let version = &self.claimed.environment.spec.dbt_version;
+        let steps = plan::plan(job, &run.trigger, self.claimed.connection.as_ref(), version);
         let (_watch, mut interrupts) =
             interrupt::watch(&self.workshop, &self.permits, run.id, lost, seconds);
         if self.workshop.stop.is_cancelled() {

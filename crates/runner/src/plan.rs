@@ -4,7 +4,7 @@ use domain::{
     RunId,
     connection::Connection,
     job::{DbtCommand, JobSpec, TakesState},
-    run::Trigger,
+    run::{Trigger, knows_static_docs},
 };
 
 /// One step to come.
@@ -36,12 +36,16 @@ pub(crate) enum Work {
 }
 
 /// The steps of a run: three that set it up, then what the job says and the trigger overrides; or,
-/// of a retry, the step that failed and those after it.
+/// of a retry, the step that failed and those after it. `default_version` is the
+/// environment's dbt.
 pub(crate) fn plan(
     job: &JobSpec,
     trigger: &Trigger,
     connection: Option<&Connection>,
+    default_version: &str,
 ) -> Vec<PlannedStep> {
+    let version = trigger.dbt_version_override.as_ref().or(job.dbt_version.as_ref());
+    let static_docs = knows_static_docs(version.map_or(default_version, String::as_str));
     let connection = connection.map_or("(none)", |connection| connection.spec.name.as_str());
     let mut steps = vec![
         PlannedStep { name: "Clone git repository".to_owned(), work: Work::Clone },
@@ -58,7 +62,7 @@ pub(crate) fn plan(
         );
         steps.push(PlannedStep { name, work });
         let later = retry.later.iter();
-        steps.extend(later.map(given));
+        steps.extend(later.map(|command| given(command, static_docs)));
         return steps;
     }
     if job.run_generate_sources {
@@ -66,20 +70,32 @@ pub(crate) fn plan(
         steps.push(dbt("dbt source freshness", &["source", "freshness"], true));
     }
     let commands = trigger.steps_override.as_ref().unwrap_or(&job.execute_steps);
-    steps.extend(commands.iter().map(given));
+    steps.extend(commands.iter().map(|command| given(command, static_docs)));
     if trigger.generate_docs_override.unwrap_or(job.generate_docs) {
-        steps.push(dbt("dbt docs generate", &["docs", "generate"], false));
+        steps.push(dbt("dbt docs generate", &docs(&["docs", "generate"], static_docs), false));
     }
     steps
 }
 
 /// A step of the job's own.
-fn given(command: &DbtCommand) -> PlannedStep {
-    let arguments = command.arguments().to_vec();
+fn given(command: &DbtCommand, static_docs: bool) -> PlannedStep {
+    let arguments = docs(command.arguments(), static_docs);
     PlannedStep {
         name: format!("Invoke dbt with `{}`", command.as_str()),
         work: Work::Dbt { arguments, takes: command.takes_state(), may_fail: false },
     }
+}
+
+/// Has `dbt docs generate` write its page into one file too, which is what is shown of a project;
+/// other commands stay as they are.
+fn docs(arguments: &[impl ToString], static_docs: bool) -> Vec<String> {
+    const STATIC: &str = "--static";
+    let mut arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
+    let generates = arguments.iter().map(String::as_str).take(2).eq(["docs", "generate"]);
+    if static_docs && generates && !arguments.iter().any(|argument| argument == STATIC) {
+        arguments.push(STATIC.to_owned());
+    }
+    arguments
 }
 
 /// A step of the runner's.
@@ -139,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_plain_job_sets_up_and_builds() {
-        let steps = plan(&job(), &trigger(), Some(&connection()));
+        let steps = plan(&job(), &trigger(), Some(&connection()), "latest");
         assert_snapshot!(names(&steps), @r"
         Clone git repository
         Create profile from connection Shop Warehouse
@@ -151,7 +167,7 @@ mod tests {
     #[test]
     fn sources_come_before_the_jobs_steps_and_docs_after() {
         let job = JobSpec { run_generate_sources: true, generate_docs: true, ..job() };
-        let steps = plan(&job, &trigger(), None);
+        let steps = plan(&job, &trigger(), None, "latest");
         assert_snapshot!(names(&steps), @r"
         Clone git repository
         Create profile from connection (none)
@@ -163,12 +179,35 @@ mod tests {
     }
 
     #[test]
+    fn docs_are_written_into_one_file_where_dbt_knows_how() {
+        let arguments = |version: &str, commands: &[&str], generate_docs| {
+            let execute_steps =
+                commands.iter().map(|command| DbtCommand::parse(command).unwrap()).collect();
+            let job = JobSpec { execute_steps, generate_docs, ..job() };
+            let steps = plan(&job, &trigger(), None, version);
+            let last = steps.last().unwrap().work.clone();
+            let Work::Dbt { arguments, .. } = last else { panic!("{last:?}") };
+            arguments.join(" ")
+        };
+        for (version, commands, generate_docs, expected) in [
+            ("latest", &["dbt build"][..], true, "docs generate --static"),
+            ("1.7.1", &["dbt build"], true, "docs generate --static"),
+            ("1.6.0-latest", &["dbt build"], true, "docs generate"),
+            ("latest", &["dbt docs generate -s a"], false, "docs generate -s a --static"),
+            ("latest", &["dbt docs generate --static"], false, "docs generate --static"),
+            ("latest", &["dbt run -s docs"], false, "run -s docs"),
+        ] {
+            assert_eq!(arguments(version, commands, generate_docs), expected, "{version}");
+        }
+    }
+
+    #[test]
     fn a_retry_begins_with_the_step_that_failed() {
         let job = JobSpec { run_generate_sources: true, generate_docs: true, ..job() };
         let later = vec![DbtCommand::parse("dbt test -s a").unwrap()];
         let run = RunId::new(7).unwrap();
         let retry = Some(Retry { run, step: 5, later });
-        let steps = plan(&job, &Trigger { retry, ..trigger() }, None);
+        let steps = plan(&job, &Trigger { retry, ..trigger() }, None, "latest");
         assert_snapshot!(names(&steps), @r"
         Clone git repository
         Create profile from connection (none)
@@ -189,7 +228,7 @@ mod tests {
             timeout_seconds_override: Some(0),
             ..trigger()
         };
-        let steps = plan(&job, &trigger, Some(&connection()));
+        let steps = plan(&job, &trigger, Some(&connection()), "latest");
         assert_snapshot!(names(&steps), @r"
         Clone git repository
         Create profile from connection Shop Warehouse

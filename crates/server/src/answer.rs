@@ -113,6 +113,28 @@ impl Answer for Download {
     }
 }
 
+/// A page that was made elsewhere. A browser shows it with an origin of its own, in which it can
+/// run its scripts and reach nothing of whoever reads it: no session, no storage, no other page.
+pub(crate) struct SandboxedPage(pub(crate) Bytes);
+
+impl IntoResponse for SandboxedPage {
+    fn into_response(self) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CONTENT_SECURITY_POLICY, "sandbox allow-scripts"),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::REFERRER_POLICY, "no-referrer"),
+        ];
+        (headers, self.0).into_response()
+    }
+}
+
+impl Answer for SandboxedPage {
+    fn describe(doc: &mut Described) {
+        doc.answers_file(StatusCode::OK, &["text/html"]);
+    }
+}
+
 /// A file as it is, without an envelope. It is shown by no browser as a page.
 pub(crate) struct File {
     /// The file.

@@ -14,7 +14,7 @@ use wire::{Extra, Status};
 use crate::{
     app::App,
     error::ApiError,
-    extract::{At, Body, PathId, Query, Remainder},
+    extract::{At, Body, NoParameters, PathId, Query, Remainder},
 };
 
 /// What is known of a route from its handler's types.
@@ -98,6 +98,7 @@ pub(crate) trait Part {
 impl Part for State<App> {}
 impl<I: PathId> Part for At<I> {}
 impl Part for Remainder {}
+impl Part for NoParameters {}
 
 impl Part for Query {
     fn describe(doc: &mut Described) {

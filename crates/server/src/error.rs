@@ -99,9 +99,9 @@ impl ApiError {
             | Self::Store(
                 StoreError::Invalid { .. } | StoreError::NotOffered(_) | StoreError::NoRetry(_),
             ) => StatusCode::BAD_REQUEST,
-            Self::NotFound | Self::NoSuchPath | Self::Store(StoreError::NotFound) => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NotFound
+            | Self::NoSuchPath
+            | Self::Store(StoreError::NotFound | StoreError::Missing(_)) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -139,7 +139,10 @@ impl ApiError {
                 denied.explanation().map(|explanation| explanation.to_string())
             }
             Self::Store(
-                StoreError::Exceeds(_) | StoreError::NotOffered(_) | StoreError::UserOnly { .. },
+                StoreError::Exceeds(_)
+                | StoreError::Missing(_)
+                | StoreError::NotOffered(_)
+                | StoreError::UserOnly { .. },
             )
             | Self::NoSuchPath => Some(self.to_string()),
             _ => None,

@@ -225,6 +225,20 @@ impl FromRequestParts<App> for Query {
     }
 }
 
+/// Nothing: no query belongs to the path.
+pub(crate) struct NoParameters;
+
+impl FromRequestParts<App> for NoParameters {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        match parts.uri.query() {
+            None | Some("") => Ok(Self),
+            Some(_) => Err(ApiError::field("query", "takes no parameters")),
+        }
+    }
+}
+
 /// A JSON body of at most [`MAX_BODY`] bytes. An empty one reads as `{}`; a missing content type
 /// is taken for JSON (contract, section 1).
 pub(crate) struct Body<T>(pub(crate) T);

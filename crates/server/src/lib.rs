@@ -12,6 +12,7 @@ mod answer;
 mod app;
 mod client_address;
 mod csv;
+mod docs;
 mod endpoint;
 mod error;
 mod exports;

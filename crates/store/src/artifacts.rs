@@ -23,7 +23,7 @@ use sea_orm::{
 use crate::{
     DataDir, Store, StoreError,
     entities::{
-        artifact::{ActiveModel, Column, Entity},
+        artifact::{ActiveModel, Column, Entity, Model},
         run,
     },
     rows::{only, within},
@@ -162,9 +162,18 @@ impl Store {
             None => rows,
         };
         let row = only(rows, self.reader()).await?;
+        self.bytes_of(permit.account(), &row).await
+    }
+
+    /// The bytes of an artifact that its row says are there.
+    pub(crate) async fn bytes_of(
+        &self,
+        account: AccountId,
+        row: &Model,
+    ) -> Result<Bytes, StoreError> {
         let run = RunId::new(row.run_id).map_err(StoreError::corrupt)?;
         let step = u32::try_from(row.step).map_err(StoreError::corrupt)?;
-        let place = place(permit.account(), run, step, &row.path)?;
+        let place = place(account, run, step, &row.path)?;
         let found = self.artifact_store().get(&place).await.map_err(unavailable)?;
         found.bytes().await.map_err(unavailable)
     }

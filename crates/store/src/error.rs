@@ -13,6 +13,9 @@ pub enum StoreError {
     /// No such object within the permit's account and scope.
     #[error("not found")]
     NotFound,
+    /// The same, with a reason that anybody who may look may know.
+    #[error("{0}")]
+    Missing(String),
     /// The object is there, and the permit does not cover it.
     #[error(transparent)]
     Denied(#[from] Denied),

@@ -44,6 +44,7 @@ mod environment_variables;
 mod environments;
 mod error;
 mod events;
+mod generated;
 mod grant_rows;
 mod groups;
 mod invites;

@@ -377,6 +377,12 @@ CREATE INDEX "runs_job_id_finished_at_id" ON "runs" ("job_id",
   "id");
 CREATE INDEX "runs_job_id_id" ON "runs" ("job_id",
   "id");
+CREATE INDEX "runs_project_id_has_docs_id" ON "runs" ("project_id",
+  "has_docs",
+  "id");
+CREATE INDEX "runs_project_id_has_sources_id" ON "runs" ("project_id",
+  "has_sources",
+  "id");
 CREATE INDEX "runs_retrying_run_id" ON "runs" ("retrying_run_id");
 CREATE TABLE "seaql_migrations" ( "version" varchar NOT NULL PRIMARY KEY,
   "applied_at" integer NOT NULL );

@@ -11,6 +11,7 @@ mod cancel;
 mod checkout;
 mod deferral;
 mod ends;
+mod generated;
 mod house;
 mod leases;
 mod postgres;

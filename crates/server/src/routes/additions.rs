@@ -1,18 +1,26 @@
-//! What dbt's documents do not have: usage, billing, and who reaches a project.
+//! What dbt's documents do not have: usage, billing, who reaches a project, its documentation and
+//! the freshness of its sources.
 
 use super::{GET, POST, PUT, ServedRoute, served};
-use crate::admin::v3::{project_permissions, usage};
+use crate::{
+    admin::v3::{project_permissions, source_freshness, usage},
+    docs,
+};
 
 /// Its routes, in the order of paths.
 pub(super) fn routes() -> Vec<ServedRoute> {
     const USAGE: &str = "/api/v3/accounts/{account_id}/usage";
     const BILLING: &str = "/api/v3/accounts/{account_id}/billing";
     const REACH: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/permissions";
+    const FRESHNESS: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/source-freshness";
+    const DOCS: &str = "/docs/{account_id}/{project_id}";
     vec![
         served(GET, USAGE, "Read Usage", usage::show),
         served(GET, BILLING, "Read Billing", usage::billing),
         served(PUT, BILLING, "Update Billing", usage::update_billing),
         served(POST, BILLING, "Update Billing", usage::update_billing),
         served(GET, REACH, "List Project Permissions", project_permissions::show),
+        served(GET, FRESHNESS, "Read Source Freshness", source_freshness::show),
+        served(GET, DOCS, "Read Documentation Site", docs::show),
     ]
 }

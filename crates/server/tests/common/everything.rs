@@ -78,6 +78,8 @@ pub(crate) async fn everything<'a>(
     let cause = json!({ "cause": format!("{mark}-cause") });
     let run = post(account.v2(&format!("/jobs/{job}/run/")), cause).await;
     let step = executed(app, account, run, mark).await;
+    let shown = json!({ "docs_job_id": job, "freshness_job_id": job });
+    post(project.v3("/"), shown).await;
     let (token, _) = account
         .service_token()
         .named(&format!("{mark}-token"))
@@ -130,7 +132,16 @@ async fn executed(app: &TestApp, account: &TestAccount, run: i64, mark: &str) ->
     store.begin_step(&permit, &lease, step).await.unwrap();
     store.append_log(&permit, &lease, step, &format!("{mark}-log")).await.unwrap();
     let artifact = format!("{{\"mark\":\"{mark}\"}}");
-    store.put_artifact(&permit, &lease, 1, "manifest.json", artifact.into()).await.unwrap();
+    let page = format!("<html>{mark}</html>");
+    let sources = r#"{"metadata":{},"results":[]}"#.to_owned();
+    for (path, text) in [
+        ("manifest.json", artifact),
+        ("catalog.json", "{}".to_owned()),
+        ("static_index.html", page),
+        ("sources.json", sources),
+    ] {
+        store.put_artifact(&permit, &lease, 1, path, text.into()).await.unwrap();
+    }
     store.finish_step(&permit, &lease, step, Outcome::Success).await.unwrap();
     store.finish_run(&permit, &lease, Outcome::Success, "").await.unwrap();
     step.get()

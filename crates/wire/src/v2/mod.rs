@@ -32,7 +32,7 @@ pub use job_body::{
 pub use license::{LicenseAllocation, LicenseDetail};
 pub use notification::{Notification, NotificationBody, Unsubscribed};
 pub use run::{
-    DeprecationWarnings, Run, RunAudit, RunAuditActor, RunAuditEvent, RunFailureDetails,
+    DeprecationWarnings, Run, RunAudit, RunAuditActor, RunAuditEvent, RunFailureDetails, run_href,
 };
 pub use schedule::{
     JobSchedule, JobScheduleBody, JobScheduleDate, JobScheduleDateBody, JobScheduleTime,

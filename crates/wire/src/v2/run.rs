@@ -1,7 +1,7 @@
 //! Runs (document: `RunResponse`).
 
 use domain::{
-    Timestamp,
+    AccountId, ProjectId, RunId, Timestamp,
     authz::PrincipalId,
     run::{Run as DomainRun, RunStatus, RunStep as DomainStep},
 };
@@ -167,10 +167,7 @@ impl Run {
             is_success: status == RunStatus::SUCCESS,
             is_error: status == RunStatus::ERROR,
             is_cancelled: status == RunStatus::CANCELLED,
-            href: format!(
-                "{public_url}/deploy/{}/projects/{}/runs/{}/",
-                run.account, run.project, run.id
-            ),
+            href: run_href(public_url, run.account, run.project, run.id),
             dbt_version: run.trigger.dbt_version_override.clone(),
             git_branch: run.git_branch.clone(),
             git_sha: run.git_sha.clone(),
@@ -222,6 +219,12 @@ pub struct RunFailureDetails {
     pub failed_step: Option<String>,
     /// The names of the steps after it, which were skipped.
     pub skipped_steps: Vec<String>,
+}
+
+/// Where a person looks at a run.
+#[must_use]
+pub fn run_href(public_url: &str, account: AccountId, project: ProjectId, run: RunId) -> String {
+    format!("{public_url}/deploy/{account}/projects/{project}/runs/{run}/")
 }
 
 impl RunFailureDetails {

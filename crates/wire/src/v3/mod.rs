@@ -22,6 +22,7 @@ mod project_reach;
 mod repository;
 mod semantic_layer;
 mod service_token;
+mod source_freshness;
 mod usage;
 mod user;
 mod user_credentials;
@@ -70,6 +71,7 @@ pub use service_token::{
     Advisory, GrantBody, PermissionGrant, PermissionRow, PermissionRows, ServiceToken,
     ServiceTokenBody, ServiceTokenWithSecret,
 };
+pub use source_freshness::{FreshnessCriteria, FreshnessSpan, SourceFreshness, SourceTable};
 pub use usage::{Billing, BillingBody, Usage, UsageRow, usage_months, wants_csv};
 pub use user::{AccountUser, AccountUserLicense};
 pub use user_credentials::{UserCredentials, UserCredentialsBody};

@@ -28,6 +28,7 @@ pub(crate) mod projects;
 mod related;
 pub(crate) mod repositories;
 pub(crate) mod service_tokens;
+pub(crate) mod source_freshness;
 pub(crate) mod usage;
 pub(crate) mod user_credentials;
 pub(crate) mod users;
