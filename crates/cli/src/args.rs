@@ -122,8 +122,8 @@ pub(crate) struct ServeArgs {
     /// A proxy whose X-Forwarded-For is believed: an address or a network; may be repeated
     #[arg(long, value_name = "CIDR")]
     pub(crate) trusted_proxy: Vec<String>,
-    /// The mail server for invitations: `smtps://user:password@host:465`; better in the environment
-    /// [default: none, links are shown to the inviter]
+    /// The mail server for invitations and notifications: `smtps://user:password@host:465`; better in
+    /// the environment [default: none, links are shown to the inviter and notifications dropped]
     #[arg(long, value_name = "URL")]
     pub(crate) smtp_url: Option<String>,
     /// Who writes them: `Narrowgate <narrowgate@example.com>`

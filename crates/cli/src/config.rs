@@ -37,8 +37,8 @@ pub(crate) struct Config {
     pub(crate) tls_key: Option<PathBuf>,
     /// Whose `X-Forwarded-For` counts; nobody's unless given.
     pub(crate) trusted_proxy: TrustedProxies,
-    /// The mail server that invitations go by; without one, their links are shown to the inviter.
-    /// It may hold a password.
+    /// The mail server that invitations and notifications go by; without one, links are shown to
+    /// the inviter and notifications are dropped. It may hold a password.
     pub(crate) smtp_url: Option<String>,
     /// Who writes them.
     pub(crate) smtp_from: Option<String>,

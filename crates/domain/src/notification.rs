@@ -8,6 +8,7 @@ use crate::{
     JobId, UserId,
     authz::kinds::JobNotifications,
     kept::{FieldKind, Level, Noun, Reference},
+    run::Outcome,
     user::Email,
 };
 
@@ -28,6 +29,21 @@ pub struct Notification {
     pub on_success: BTreeSet<JobId>,
     /// Of ones that ended with warnings.
     pub on_warning: BTreeSet<JobId>,
+}
+
+impl Notification {
+    /// Whether its reader is told that a run of this job ended so. A success with warnings is a
+    /// success, and is told to those who want warnings besides.
+    #[must_use]
+    pub fn wants(&self, job: JobId, outcome: Outcome, warned: bool) -> bool {
+        match outcome {
+            Outcome::Success => {
+                self.on_success.contains(&job) || warned && self.on_warning.contains(&job)
+            }
+            Outcome::Error => self.on_failure.contains(&job),
+            Outcome::Cancelled => self.on_cancel.contains(&job),
+        }
+    }
 }
 
 /// Where a notification goes. (Slack, the wire's 2, is not served.)
@@ -98,5 +114,32 @@ impl Noun for Notification {
     /// It is nobody's once its user has left.
     fn goes_with(&self, gone: Reference) -> bool {
         gone == Reference::User(self.user_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_success_with_warnings_is_told_to_those_who_want_either() {
+        let job = |id| JobId::new(id).unwrap();
+        let notification = Notification {
+            user_id: UserId::new(1).unwrap(),
+            r#type: NotificationType::User,
+            external_email: None,
+            on_cancel: [job(1)].into(),
+            on_failure: [job(2)].into(),
+            on_success: [job(3)].into(),
+            on_warning: [job(4)].into(),
+        };
+        let wants = |outcome, warned| {
+            let told = (1..=5).filter(|id| notification.wants(job(*id), outcome, warned));
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(wants(Outcome::Cancelled, true), [1]);
+        assert_eq!(wants(Outcome::Error, true), [2]);
+        assert_eq!(wants(Outcome::Success, false), [3]);
+        assert_eq!(wants(Outcome::Success, true), [3, 4]);
     }
 }

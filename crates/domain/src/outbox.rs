@@ -1,8 +1,10 @@
 //! The outbox: what is sent of runs, and when something that did not arrive is tried again.
 
 use crate::{
-    kept::{Hidden, Kept},
+    kept::{Hidden, Id, Kept},
+    notification::Notification,
     run_report::RunReport,
+    user::Email,
     webhook::{EventKey, EventType, Webhook, WebhookEvent},
 };
 
@@ -38,6 +40,17 @@ pub struct OutgoingWebhook {
     pub key: EventKey,
     /// What kind of event it is.
     pub event_type: EventType,
+    /// What is told.
+    pub report: RunReport,
+}
+
+/// A mail about the end of a run.
+#[derive(Debug, Clone)]
+pub struct OutgoingMail {
+    /// What asks for it.
+    pub notification: Id<Notification>,
+    /// Whom it goes to.
+    pub to: Email,
     /// What is told.
     pub report: RunReport,
 }

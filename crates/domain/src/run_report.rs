@@ -31,6 +31,9 @@ pub struct RunReport {
     pub cause: String,
     /// What came to pass.
     pub stage: Stage,
+    /// How many data tests and sources it warned of.
+    #[serde(default)]
+    pub warnings: u64,
     /// What it says of its state; empty if there is nothing to say.
     pub message: String,
     /// When its first step began; `None` if none did.

@@ -1,9 +1,17 @@
-//! Mail: invitations, by SMTP.
+//! Mail, by SMTP: invitations, and what notifications tell of runs.
 
 use std::time::Duration;
 
-use domain::{Timestamp, user::Email};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor, message::Mailbox};
+use domain::{
+    Timestamp,
+    run::Outcome,
+    run_report::{RunReport, Stage},
+    user::Email,
+};
+use lettre::{
+    AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
+    message::{Mailbox, header::ContentType},
+};
 
 /// How long a mail server may take for one mail.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -69,21 +77,66 @@ impl Mailer {
         link: &str,
         expires_at: Timestamp,
     ) -> Result<(), MailError> {
+        let body = format!(
+            "You were invited to Narrowgate. This link is good once, until {expires_at}:\r\n\r\n\
+             {link}\r\n"
+        );
+        self.send(to, "Your invitation to Narrowgate".to_owned(), body).await
+    }
+
+    /// Tells of the end of a run; `link` is where a person looks at it.
+    pub(crate) async fn tell(
+        &self,
+        to: &Email,
+        report: &RunReport,
+        link: &str,
+    ) -> Result<(), MailError> {
+        let (subject, body) = told(report, link);
+        self.send(to, subject, body).await
+    }
+
+    async fn send(&self, to: &Email, subject: String, body: String) -> Result<(), MailError> {
         let wrong = |error: &dyn std::fmt::Display| MailError::Message(error.to_string());
         let to: Mailbox = to.as_str().parse().map_err(|error| {
             let error: lettre::address::AddressError = error;
             wrong(&error)
         })?;
-        let body = format!(
-            "You were invited to Narrowgate. This link is good once, until {expires_at}:\r\n\r\n\
-             {link}\r\n"
-        );
         let mail = Message::builder()
             .from(self.from.clone())
             .to(to)
-            .subject("Your invitation to Narrowgate")
+            .subject(subject)
+            .header(ContentType::TEXT_PLAIN)
             .body(body)
             .map_err(|error| wrong(&error))?;
         self.transport.send(mail).await.map(drop).map_err(MailError::Refused)
     }
+}
+
+/// The subject and the body of a mail about a run.
+fn told(report: &RunReport, link: &str) -> (String, String) {
+    let RunReport { project_name, environment_name, job_name, run, warnings, .. } = report;
+    let how = match report.stage {
+        Stage::Started => "started".to_owned(),
+        Stage::Ended(Outcome::Success) if *warnings == 1 => "succeeded with 1 warning".to_owned(),
+        Stage::Ended(Outcome::Success) if *warnings > 0 => {
+            format!("succeeded with {warnings} warnings")
+        }
+        Stage::Ended(Outcome::Success) => "succeeded".to_owned(),
+        Stage::Ended(Outcome::Error) => "failed".to_owned(),
+        Stage::Ended(Outcome::Cancelled) => "was cancelled".to_owned(),
+    };
+    let subject = format!("{job_name} {how} ({project_name}, {environment_name})");
+    let mut lines = vec![
+        format!("Run {run} of the job {job_name} {how}."),
+        String::new(),
+        format!("Project: {project_name}"),
+        format!("Environment: {environment_name}"),
+        format!("Cause: {}", report.cause),
+    ];
+    if !report.message.is_empty() {
+        lines.push(format!("Reason: {}", report.message));
+    }
+    lines.push(format!("Ended: {}", report.at));
+    lines.extend([String::new(), link.to_owned(), String::new()]);
+    (subject, lines.join("\r\n"))
 }

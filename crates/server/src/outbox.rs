@@ -3,9 +3,12 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use domain::{
-    authz::{Caller, Origin, Permit, SystemTask, Webhooks, Write, authorize},
+    authz::{
+        Caller, Origin, Permit, SystemTask, Webhooks, Write, authorize, kinds::JobNotifications,
+    },
     kept::Id,
-    outbox::OutgoingWebhook,
+    notification::Notification,
+    outbox::{OutgoingMail, OutgoingWebhook},
     webhook::{ReceiptKey, Webhook},
 };
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
@@ -14,10 +17,11 @@ use tokio::{
     task::{self, JoinSet},
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
-use wire::v3::WebhookDelivery;
+use wire::{v2::run_href, v3::WebhookDelivery};
 
 use crate::{
     app::App,
+    mail::Mailer,
     webhooks::{self, WebhookTargets},
 };
 
@@ -36,19 +40,22 @@ pub(crate) struct Messenger {
     /// How long a message that is due may go unseen if no wake-up tells of it: one of another
     /// process, or one that is tried again.
     round: Duration,
+    mailer: Option<Mailer>,
+    public_url: Arc<str>,
 }
 
-/// The messages on their way; one of a webhook at a time, so that a slow one takes no room from
-/// the others.
+/// The messages on their way; one of a webhook or notification at a time, so that a slow one takes
+/// no room from the others.
 #[derive(Default)]
 struct UnderWay {
     tasks: JoinSet<()>,
     webhooks: HashMap<task::Id, Id<Webhook>>,
+    notifications: HashMap<task::Id, Id<Notification>>,
 }
 
 impl UnderWay {
-    fn room(&self) -> usize {
-        AT_ONCE.saturating_sub(self.tasks.len())
+    fn room(&self) -> u64 {
+        u64::try_from(AT_ONCE.saturating_sub(self.tasks.len())).unwrap_or_default()
     }
 
     /// Waits for the end of one; for ever if there is none.
@@ -62,17 +69,27 @@ impl UnderWay {
             None => std::future::pending().await,
         };
         self.webhooks.remove(&ended);
+        self.notifications.remove(&ended);
     }
 }
 
 impl Messenger {
     /// The messenger of a server, which looks so often for what is due.
     pub(crate) fn of(app: &App, round: Duration) -> Self {
-        Self { store: app.store.clone(), targets: app.webhook_targets, round }
+        Self {
+            store: app.store.clone(),
+            targets: app.webhook_targets,
+            round,
+            mailer: app.mailer.clone(),
+            public_url: Arc::clone(&app.public_url),
+        }
     }
 
     /// Sends what an earlier server left first, then whenever something is due.
     pub(crate) async fn work(self) {
+        if self.mailer.is_none() {
+            tracing::info!("no mail server is configured: notifications of runs are not sent");
+        }
         let mut under_way = UnderWay::default();
         let mut cleared = None::<Instant>;
         let mut breath = interval(BREATH);
@@ -102,17 +119,70 @@ impl Messenger {
         for messenger in self.store.messengers().await? {
             let account = messenger.account();
             let caller = Arc::new(Caller::new(messenger, Origin::local()));
-            let permit: Permit<Write, Webhooks> = authorize(&caller, account)?;
-            let busy: Vec<_> = under_way.webhooks.values().copied().collect();
-            let room = u64::try_from(under_way.room()).unwrap_or_default();
-            for (ticket, outgoing) in self.store.claim_webhooks(&permit, &busy, room).await? {
-                let webhook = outgoing.webhook.id;
-                let sending = self.clone().deliver(permit.clone(), ticket, outgoing);
-                let id = under_way.tasks.spawn(sending).id();
-                under_way.webhooks.insert(id, webhook);
-            }
+            self.fill_webhooks(&authorize(&caller, account)?, under_way).await?;
+            self.fill_mails(&authorize(&caller, account)?, under_way).await?;
         }
         Ok(())
+    }
+
+    async fn fill_webhooks(
+        &self,
+        permit: &Permit<Write, Webhooks>,
+        under_way: &mut UnderWay,
+    ) -> Result<(), StoreError> {
+        let busy: Vec<_> = under_way.webhooks.values().copied().collect();
+        let claimed = self.store.claim_webhooks(permit, &busy, under_way.room()).await?;
+        for (ticket, outgoing) in claimed {
+            let webhook = outgoing.webhook.id;
+            let sending = self.clone().deliver(permit.clone(), ticket, outgoing);
+            let id = under_way.tasks.spawn(sending).id();
+            under_way.webhooks.insert(id, webhook);
+        }
+        Ok(())
+    }
+
+    async fn fill_mails(
+        &self,
+        permit: &Permit<Write, JobNotifications>,
+        under_way: &mut UnderWay,
+    ) -> Result<(), StoreError> {
+        let Some(mailer) = &self.mailer else { return self.store.drop_mails(permit).await };
+        let busy: Vec<_> = under_way.notifications.values().copied().collect();
+        let claimed = self.store.claim_mails(permit, &busy, under_way.room()).await?;
+        for (ticket, outgoing) in claimed {
+            let notification = outgoing.notification;
+            let sending = self.clone().mail(mailer.clone(), permit.clone(), ticket, outgoing);
+            let id = under_way.tasks.spawn(sending).id();
+            under_way.notifications.insert(id, notification);
+        }
+        Ok(())
+    }
+
+    /// One try of a mail.
+    async fn mail(
+        self,
+        mailer: Mailer,
+        permit: Permit<Write, JobNotifications>,
+        ticket: Ticket,
+        outgoing: OutgoingMail,
+    ) {
+        let OutgoingMail { notification, to, report } = outgoing;
+        let link = run_href(&self.public_url, report.account, report.project, report.run);
+        let sent = mailer.tell(&to, &report, &link).await;
+        let noted = self.store.note_mail_try(&permit, &ticket, sent.is_ok()).await;
+        let run = report.run;
+        match (sent, noted) {
+            (Ok(()), Ok(_)) => {}
+            (Err(error), Ok(Some(again))) => {
+                tracing::warn!(%notification, %run, %error, %again, "a mail is tried again");
+            }
+            (Err(error), Ok(None)) => {
+                tracing::error!(%notification, %run, %error, "a mail is given up");
+            }
+            (_, Err(error)) => {
+                tracing::error!(%notification, %run, %error, "a mail may be sent twice");
+            }
+        }
     }
 
     /// One try, and its receipt.

@@ -40,7 +40,8 @@ pub struct ServerConfig {
     pub public_url: Option<String>,
     /// What TLS is served with; plain HTTP unless given.
     pub tls: Option<TlsFiles>,
-    /// The mail server that invitations go by; without one, their links are shown to the inviter.
+    /// The mail server that invitations and notifications go by; without one, links are shown to the
+    /// inviter and notifications are dropped.
     pub mail: Option<MailConfig>,
     /// Whether `/api/openapi.json` is shut; `narrowgate openapi` prints the same.
     pub no_openapi: bool,

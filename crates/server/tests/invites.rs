@@ -5,15 +5,12 @@
     reason = "what fails here is a failed test"
 )]
 
-use std::sync::{Arc, Mutex};
+mod common;
 
+use common::mail_server::MailServer;
 use domain::{Plan, authz::License};
 use serde_json::{Value, json};
 use testkit::{TestAccount, TestAnswer, TestApp, TestClient};
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
-    net::{TcpListener, TcpStream},
-};
 
 async fn acme() -> (TestApp, TestAccount) {
     let app = TestApp::new().await;
@@ -230,45 +227,10 @@ async fn a_user_who_left_comes_back_with_what_the_new_invitation_gives() {
     assert_eq!(app.presenting(&token).get(&acme.v3("/groups/")).await.status(), 403);
 }
 
-/// A mail server of one test: it takes every mail, and keeps what was said to it.
-async fn mail_server() -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let url = format!("smtp://{}", listener.local_addr().unwrap());
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let ears = Arc::clone(&heard);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(talk(stream, Arc::clone(&ears)));
-        }
-    });
-    (url, heard)
-}
-
-async fn talk(stream: TcpStream, heard: Arc<Mutex<Vec<String>>>) {
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read).lines();
-    write.write_all(b"220 mail.example ESMTP\r\n").await.unwrap();
-    let mut in_mail = false;
-    while let Ok(Some(line)) = lines.next_line().await {
-        heard.lock().unwrap().push(line.clone());
-        let answer: &[u8] = match line.split(' ').next().unwrap_or_default() {
-            _ if in_mail && line != "." => continue,
-            "." => b"250 taken\r\n",
-            "EHLO" => b"250-mail.example\r\n250 8BITMIME\r\n",
-            "DATA" => b"354 go on\r\n",
-            "QUIT" => b"221 bye\r\n",
-            "RCPT" if line.contains("nobody@") => b"550 no such user\r\n",
-            _ => b"250 fine\r\n",
-        };
-        in_mail = line == "DATA";
-        write.write_all(answer).await.unwrap();
-    }
-}
-
 #[tokio::test]
 async fn a_link_goes_by_mail_where_there_is_a_mail_server_and_to_the_inviter_where_it_fails() {
-    let (url, heard) = mail_server().await;
-    let app = TestApp::with_mail(&url).await;
+    let mails = MailServer::new().await;
+    let app = TestApp::with_mail(&mails.url).await;
     let acme = app.account("acme").await;
     let body = json!({ "license_type": "read_only",
         "email_addresses": ["eve@acme.example", "nobody@acme.example"] });
@@ -278,7 +240,7 @@ async fn a_link_goes_by_mail_where_there_is_a_mail_server_and_to_the_inviter_whe
     assert_eq!(links.len(), 1, "{}", sent.text());
     assert_eq!(links[0]["email_address"], "nobody@acme.example");
 
-    let mail = heard.lock().unwrap().join("\n");
+    let mail = mails.heard();
     assert!(mail.contains("From: Narrowgate <narrowgate@example.com>"), "{mail}");
     assert!(mail.contains("To: eve@acme.example"), "{mail}");
     // Quoted-printable: a line that was broken ends with `=`.

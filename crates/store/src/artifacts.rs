@@ -29,7 +29,7 @@ use crate::{
     rows::{only, within},
     runs,
     tx::Tx,
-    usage,
+    usage::{self, Tally},
 };
 
 /// An artifact of a run's step.
@@ -64,7 +64,7 @@ impl Store {
         let tx = self.begin_leased(permit, lease).await?;
         let of = runs::find(tx.db(), tx.account(), run).await?;
         drop(tx);
-        let run_results = (path == "run_results.json").then(|| bytes.clone());
+        let tally = Tally::of(path, &bytes);
         self.artifact_store().put(&place, bytes.into()).await.map_err(unavailable)?;
         let tx = self.begin_leased(permit, lease).await?;
         let row = ActiveModel {
@@ -78,8 +78,8 @@ impl Store {
             .update_column(Column::Size)
             .to_owned();
         Entity::insert(row).on_conflict(again).exec(tx.db()).await.map_err(StoreError::db)?;
-        if let Some(run_results) = run_results {
-            usage::note(&tx, &of, step, &run_results).await?;
+        if let Some(tally) = tally {
+            usage::note(&tx, &of, step, tally).await?;
         }
         note_generated(&tx, run, path).await?;
         tx.commit_unrecorded().await

@@ -6,11 +6,13 @@
 
 use domain::{
     Timestamp,
-    authz::{Permit, Webhooks, Write},
+    authz::{Permit, Webhooks, Write, kinds::JobNotifications},
     kept::{Id, Kept, Noun},
-    outbox::{HOLD, OutgoingWebhook, wait_after},
+    notification::{Notification, NotificationType},
+    outbox::{HOLD, OutgoingMail, OutgoingWebhook, wait_after},
     run::Run,
     run_report::{RunReport, Stage},
+    user::Email,
     webhook::{Dispatch, EventKey, ReceiptKey, Webhook, WebhookEvent},
 };
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
@@ -26,12 +28,12 @@ use crate::{
     entities::{
         environment, job,
         outbox::{ActiveModel, Column, Entity, Model},
-        project, run,
+        project, run, user,
     },
     kept,
     rows::{from_text, of_account, only, to_text},
     tx::Tx,
-    webhooks,
+    usage, webhooks,
 };
 
 /// Says why a webhook sends nothing any more.
@@ -121,9 +123,94 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Claims mails that are due, the oldest of each notification, at most `room`; none of a
+    /// notification that is `busy`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn claim_mails(
+        &self,
+        permit: &Permit<Write, JobNotifications>,
+        busy: &[Id<Notification>],
+        room: u64,
+    ) -> Result<Vec<(Ticket, OutgoingMail)>, StoreError> {
+        let tx = self.begin(permit).await?;
+        let busy: Vec<_> = busy.iter().map(|id| id.get()).collect();
+        let mut claimed = Vec::new();
+        for row in claim::<Notification>(&tx, &busy, room).await? {
+            match mail(&tx, &row).await {
+                Ok(mail) => claimed.push((row.ticket()?, mail)),
+                Err(error @ (StoreError::NotFound | StoreError::Corrupt(_))) => {
+                    tracing::error!(notification = row.kept_id, %error, "a mail cannot be sent");
+                    failed(&tx, &row.ticket()?).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        tx.commit_unrecorded().await?;
+        Ok(claimed)
+    }
+
+    /// Notes how a try went: whether the mail was taken. One that was not is tried again later,
+    /// five times in all; `None` says that it is given up.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn note_mail_try(
+        &self,
+        permit: &Permit<Write, JobNotifications>,
+        ticket: &Ticket,
+        taken: bool,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let tx = self.begin(permit).await?;
+        let again = if taken {
+            done(&tx, ticket).await?;
+            None
+        } else {
+            failed(&tx, ticket).await?
+        };
+        tx.commit_unrecorded().await?;
+        Ok(again)
+    }
+
+    /// Lets go of the account's mails: there is no mail server that would take them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn drop_mails(
+        &self,
+        permit: &Permit<Write, JobNotifications>,
+    ) -> Result<(), StoreError> {
+        let tx = self.begin(permit).await?;
+        Entity::delete_many()
+            .filter(Column::AccountId.eq(tx.account().get()))
+            .filter(Column::Word.eq(Notification::WORD))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        tx.commit_unrecorded().await
+    }
+}
+
+/// A mail, with the address as it is now.
+async fn mail(tx: &Tx, row: &Model) -> Result<OutgoingMail, StoreError> {
+    let id = Id::new(row.kept_id).map_err(StoreError::corrupt)?;
+    let spec = kept::find::<Notification>(tx.db(), tx.account(), id).await?.spec;
+    let to = match (spec.r#type, spec.external_email) {
+        (NotificationType::External, Some(email)) => email,
+        (NotificationType::External, None) => return Err(StoreError::NotFound),
+        (NotificationType::User, _) => {
+            let user = only(user::Entity::find_by_id(spec.user_id.get()), tx.db()).await?;
+            Email::parse(&user.email).map_err(StoreError::corrupt)?
+        }
+    };
+    Ok(OutgoingMail { notification: id, to, report: from_text(&row.report)? })
+}
+
 /// Notes what those who listen are to be told of a run, in the transaction that makes it so.
 pub(crate) async fn tell(tx: &mut Tx, run: &Run, stage: Stage) -> Result<(), StoreError> {
-    let mut rows = Vec::new();
+    let mut rows = mails(tx, run, stage).await?;
     for webhook in kept::all::<Webhook>(tx.db(), tx.account()).await? {
         let wanted = stage.event_types().iter().filter(|kind| webhook.spec.wants(**kind, run.job));
         rows.extend(wanted.map(|kind| ActiveModel {
@@ -152,6 +239,25 @@ pub(crate) async fn tell(tx: &mut Tx, run: &Run, stage: Stage) -> Result<(), Sto
     Ok(())
 }
 
+/// The mails that the end of a run asks for.
+async fn mails(tx: &Tx, run: &Run, stage: Stage) -> Result<Vec<ActiveModel>, StoreError> {
+    let Stage::Ended(outcome) = stage else { return Ok(Vec::new()) };
+    let all = kept::all::<Notification>(tx.db(), tx.account()).await?;
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let warned = usage::warnings(tx, run.id).await? > 0;
+    let wanted = all.iter().filter(|one| one.spec.wants(run.job, outcome, warned));
+    let row = |one: &Kept<Notification>| ActiveModel {
+        word: Set(Notification::WORD.to_owned()),
+        kept_id: Set(one.id.get()),
+        event_key: Set(None),
+        event_type: Set(None),
+        ..Default::default()
+    };
+    Ok(wanted.map(row).collect())
+}
+
 /// A run as it is now, with the names of what it belongs to, deleted ones too.
 async fn report(tx: &Tx, run: &Run, stage: Stage) -> Result<RunReport, StoreError> {
     let db = tx.db();
@@ -171,6 +277,7 @@ async fn report(tx: &Tx, run: &Run, stage: Stage) -> Result<RunReport, StoreErro
         dbt_version: row.dbt_version,
         cause: run.trigger.cause.clone(),
         stage,
+        warnings: usage::warnings(tx, run.id).await?,
         message: run.message.clone(),
         started_at: run.state.started_at(),
         at: tx.now(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    AccountId, AccountPlan, ProjectId,
+    AccountId, AccountPlan, ProjectId, RunId,
     authz::{Permit, Read, Write, kinds::Billing as BillingKind},
     usage::{Billing, Month, Months, Seats, Usage},
     user::Email,
@@ -184,24 +184,57 @@ fn count(number: i64) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(StoreError::corrupt)
 }
 
-/// Notes how many models a step built, by its `run_results.json`. One that is not dbt's counts for
-/// nothing.
+/// What a step of a run left tells of models and warnings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Models that a command which builds (not `compile` or `docs generate`) built well.
+    models_built: usize,
+    /// Data tests that warned, and sources that are stale or could not be looked at: the run goes
+    /// well all the same.
+    warnings: usize,
+}
+
+impl Tally {
+    /// Counts an artifact's results; `None` if it has none. One that is not dbt's counts for
+    /// nothing.
+    pub(crate) fn of(path: &str, bytes: &[u8]) -> Option<Self> {
+        let warns: fn(&Outcome) -> bool = match path {
+            "run_results.json" => |outcome| outcome.status == "warn",
+            "sources.json" => |outcome| outcome.status != "pass",
+            _ => return None,
+        };
+        let Ok(Results { args, results }) = serde_json::from_slice(bytes) else {
+            return Some(Self { models_built: 0, warnings: 0 });
+        };
+        let builds = args.is_some_and(|args| matches!(&*args.which, "build" | "run" | "retry"));
+        let built = |outcome: &&Outcome| {
+            builds && outcome.status == "success" && outcome.unique_id.starts_with("model.")
+        };
+        Some(Self {
+            models_built: results.iter().filter(built).count(),
+            warnings: results.iter().filter(|outcome| warns(outcome)).count(),
+        })
+    }
+}
+
+/// Notes what a step told of models and warnings.
 pub(crate) async fn note(
     tx: &Tx,
     run: &domain::run::Run,
     step: u32,
-    run_results: &[u8],
+    tally: Tally,
 ) -> Result<(), StoreError> {
-    let built = models_built(run_results);
+    let number = |count| i64::try_from(count).map_err(StoreError::corrupt);
     let row = run_usage::ActiveModel {
         run_id: Set(run.id.get()),
         step: Set(step.into()),
         account_id: Set(run.account.get()),
         project_id: Set(run.project.get()),
-        models_built: Set(i64::try_from(built).map_err(StoreError::corrupt)?),
+        models_built: Set(number(tally.models_built)?),
+        warnings: Set(number(tally.warnings)?),
     };
     let again = OnConflict::columns([run_usage::Column::RunId, run_usage::Column::Step])
-        .update_column(run_usage::Column::ModelsBuilt)
+        .update_columns([run_usage::Column::ModelsBuilt, run_usage::Column::Warnings])
         .to_owned();
     run_usage::Entity::insert(row)
         .on_conflict(again)
@@ -211,10 +244,23 @@ pub(crate) async fn note(
     Ok(())
 }
 
-/// What of dbt's `run_results.json` tells how many models were built.
+/// How many warnings a run's steps gave together.
+pub(crate) async fn warnings(tx: &Tx, run: RunId) -> Result<u64, StoreError> {
+    let sum: Option<Option<i64>> = run_usage::Entity::find()
+        .select_only()
+        .expr(Expr::col(run_usage::Column::Warnings).sum())
+        .filter(run_usage::Column::RunId.eq(run.get()))
+        .into_tuple()
+        .one(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    count(sum.flatten().unwrap_or_default())
+}
+
+/// What `run_results.json` and `sources.json` have in common.
 #[derive(Deserialize)]
-struct RunResults {
-    args: Args,
+struct Results {
+    args: Option<Args>,
     results: Vec<Outcome>,
 }
 
@@ -229,29 +275,24 @@ struct Outcome {
     unique_id: String,
 }
 
-/// Models that a command which builds (not `compile` or `docs generate`) built well.
-fn models_built(run_results: &[u8]) -> usize {
-    let Ok(RunResults { args, results }) = serde_json::from_slice(run_results) else { return 0 };
-    if !matches!(args.which.as_str(), "build" | "run" | "retry") {
-        return 0;
-    }
-    let built =
-        |outcome: &&Outcome| outcome.status == "success" && outcome.unique_id.starts_with("model.");
-    results.iter().filter(built).count()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::models_built;
+    use super::Tally;
+
+    fn tally(path: &str, bytes: &[u8]) -> (usize, usize) {
+        let Tally { models_built, warnings } = Tally::of(path, bytes).unwrap();
+        (models_built, warnings)
+    }
 
     #[test]
-    fn models_count_where_a_command_built_them_well() {
+    fn models_count_where_a_command_built_them_well_and_warnings_everywhere() {
         let results = |which: &str| {
             serde_json::json!({ "args": { "which": which, "x": 1 }, "elapsed_time": 2.0, "results": [
                 { "status": "success", "unique_id": "model.shop.orders" },
                 { "status": "error", "unique_id": "model.shop.items" },
                 { "status": "success", "unique_id": "model.shop.people", "timing": [] },
                 { "status": "pass", "unique_id": "test.shop.unique" },
+                { "status": "warn", "unique_id": "test.shop.positive" },
                 { "status": "success", "unique_id": "seed.shop.raw" },
             ] })
             .to_string()
@@ -259,9 +300,22 @@ mod tests {
         for (which, built) in
             [("build", 2), ("run", 2), ("retry", 2), ("compile", 0), ("generate", 0)]
         {
-            assert_eq!(models_built(results(which).as_bytes()), built, "{which}");
+            let told = tally("run_results.json", results(which).as_bytes());
+            assert_eq!(told, (built, 1), "{which}");
         }
-        assert_eq!(models_built(b"no JSON"), 0);
-        assert_eq!(models_built(b"{}"), 0);
+        assert_eq!(tally("run_results.json", b"no JSON"), (0, 0));
+        assert_eq!(tally("run_results.json", b"{}"), (0, 0));
+        assert_eq!(Tally::of("manifest.json", b"{}"), None);
+    }
+
+    #[test]
+    fn a_source_that_is_not_fresh_is_a_warning() {
+        let sources = serde_json::json!({ "results": [
+            { "status": "pass", "unique_id": "source.shop.raw.a" },
+            { "status": "warn", "unique_id": "source.shop.raw.b" },
+            { "status": "error", "unique_id": "source.shop.raw.c" },
+            { "status": "runtime error", "unique_id": "source.shop.raw.d", "error": "gone" },
+        ] });
+        assert_eq!(tally("sources.json", sources.to_string().as_bytes()), (0, 3));
     }
 }

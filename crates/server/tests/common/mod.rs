@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod everything;
+pub(crate) mod mail_server;
 pub(crate) mod receiver;
 
 use std::{

@@ -8,7 +8,7 @@ pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i64,
     pub account_id: i64,
-    /// What sends it, in words: `webhook`.
+    /// What it is sent for, in words: `webhook` or `notification`.
     pub word: String,
     /// The row of `kept` that it is sent for.
     pub kept_id: i64,

@@ -1,4 +1,4 @@
-//! The table `run_usage`: what a run's step built.
+//! The table `run_usage`: what a run's step built, and what it warned of.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,6 +12,8 @@ pub struct Model {
     pub account_id: i64,
     pub project_id: i64,
     pub models_built: i64,
+    /// Data tests and sources that it warned of.
+    pub warnings: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,6 +16,7 @@ mod m0009_project_connections;
 mod m0010_leases;
 mod m0011_completions;
 mod m0020_outbox;
+mod m0021_run_warnings;
 mod m0022_generated;
 mod m0030_run_counts;
 
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_leases::Migration),
             Box::new(m0011_completions::Migration),
             Box::new(m0020_outbox::Migration),
+            Box::new(m0021_run_warnings::Migration),
             Box::new(m0022_generated::Migration),
             Box::new(m0030_run_counts::Migration),
         ]

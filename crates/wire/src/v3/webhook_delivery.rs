@@ -161,6 +161,7 @@ mod tests {
                 dbt_version: "1.11.0".to_owned(),
                 cause: "by hand".to_owned(),
                 stage,
+                warnings: 0,
                 message: message.to_owned(),
                 started_at: Some(time("2026-11-23T12:00:00Z")),
                 at: time("2026-11-23T12:01:00Z"),
