@@ -150,6 +150,9 @@ pub(crate) struct ServeArgs {
     /// Send webhooks into private networks too, this machine included
     #[arg(long)]
     pub(crate) allow_private_webhooks: bool,
+    /// Remove the artifacts of runs that ended more than so many days ago [default: keep all]
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) keep_artifacts_days: Option<u32>,
     /// A clock that stands still, for tests
     #[arg(long, hide = true, value_parser = Timestamp::parse)]
     pub(crate) test_clock: Option<Timestamp>,

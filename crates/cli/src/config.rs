@@ -56,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) no_openapi: bool,
     /// Whether webhooks may lead into private networks.
     pub(crate) allow_private_webhooks: bool,
+    /// After how many days artifacts are removed, 1 or more; never unless given.
+    pub(crate) keep_artifacts_days: Option<u32>,
 }
 
 /// The keys whose values are texts, also where they look like a number: a folder may be `2026`.
@@ -73,8 +75,14 @@ const TEXTS: [&str; 11] = [
     "log",
 ];
 /// The others.
-const VALUES: [&str; 5] =
-    ["workers", "no_runner", "allow_plain_http", "no_openapi", "allow_private_webhooks"];
+const VALUES: [&str; 6] = [
+    "workers",
+    "no_runner",
+    "allow_plain_http",
+    "no_openapi",
+    "allow_private_webhooks",
+    "keep_artifacts_days",
+];
 
 /// The environment: `NARROWGATE_` and a key in capitals.
 struct Environment;
@@ -131,6 +139,8 @@ struct Given<'a> {
     no_openapi: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allow_private_webhooks: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_artifacts_days: Option<u32>,
 }
 
 impl Config {
@@ -156,6 +166,7 @@ impl Config {
             allow_plain_http: args.allow_plain_http.then_some(true),
             no_openapi: args.no_openapi.then_some(true),
             allow_private_webhooks: args.allow_private_webhooks.then_some(true),
+            keep_artifacts_days: args.keep_artifacts_days,
         };
         Self::layered(given, args.config.as_deref())?.check_listening()
     }
@@ -214,6 +225,10 @@ impl Config {
     }
 
     fn check_listening(self) -> Result<Self, CliError> {
+        if self.keep_artifacts_days == Some(0) {
+            let reason = "`keep_artifacts_days` must be 1 or more; leave it out to keep all";
+            return Err(CliError::Usage(reason.to_owned()));
+        }
         if self.tls_cert.is_some() != self.tls_key.is_some() {
             let reason = "`tls_cert` and `tls_key` go together: give both, or neither";
             return Err(CliError::Usage(reason.to_owned()));

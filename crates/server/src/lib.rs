@@ -23,6 +23,7 @@ mod operations;
 mod outbox;
 mod public;
 mod request_id;
+mod retention;
 mod routes;
 mod serve;
 mod tls;

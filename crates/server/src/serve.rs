@@ -16,6 +16,7 @@ use crate::{
     exports,
     mail::{MailConfig, MailError, Mailer},
     outbox::Messenger,
+    retention,
     routes::router,
     tls::{Tls, TlsError, TlsFiles, hsts},
     webhooks::WebhookTargets,
@@ -53,6 +54,8 @@ pub struct ServerConfig {
     pub webhook_targets: WebhookTargets,
     /// How often it is looked for messages that are due, beside wake-ups of this process (1 s).
     pub outbox_round: Duration,
+    /// After how many days artifacts of runs are removed; never unless given.
+    pub keep_artifacts_days: Option<u32>,
 }
 
 impl ServerConfig {
@@ -70,6 +73,7 @@ impl ServerConfig {
             trusted_proxies,
             webhook_targets: WebhookTargets::Public,
             outbox_round: Duration::from_secs(1),
+            keep_artifacts_days: None,
         }
     }
 }
@@ -127,6 +131,7 @@ pub struct Server {
     trusted_proxies: TrustedProxies,
     webhook_targets: WebhookTargets,
     outbox_round: Duration,
+    keep_artifacts_days: Option<u32>,
 }
 
 impl Server {
@@ -161,6 +166,7 @@ impl Server {
             trusted_proxies,
             webhook_targets,
             outbox_round: config.outbox_round,
+            keep_artifacts_days: config.keep_artifacts_days,
         })
     }
 
@@ -225,6 +231,9 @@ impl Server {
         beside.spawn(flush_last_used(self.store.clone()));
         beside.spawn(exports);
         beside.spawn(messenger.work());
+        if let Some(days) = self.keep_artifacts_days {
+            beside.spawn(retention::keep(self.store.clone(), days));
+        }
         beside.spawn(async move {
             shutdown.await;
             handle.graceful_shutdown(Some(GRACE));

@@ -1,10 +1,12 @@
 //! Artifacts of runs: files under `target/`, kept for each step.
 //!
 //! The bytes lie in the artifact store under `{account}/{run}/{step}/{path}`; a row says that they
-//! are there, and is written after them.
+//! are there and what their SHA-256 is, and is written after them. They are put there whole or not
+//! at all, and what is read is held to the row.
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use bytes::Bytes;
 use domain::{
     AccountId, JobId, RunId,
@@ -26,6 +28,7 @@ use crate::{
         artifact::{ActiveModel, Column, Entity, Model},
         run,
     },
+    retention,
     rows::{only, within},
     runs,
     tx::Tx,
@@ -65,6 +68,7 @@ impl Store {
         let of = runs::find(tx.db(), tx.account(), run).await?;
         drop(tx);
         let tally = Tally::of(path, &bytes);
+        let sha256 = sha256(bytes.clone()).await?;
         self.artifact_store().put(&place, bytes.into()).await.map_err(unavailable)?;
         let tx = self.begin_leased(permit, lease).await?;
         let row = ActiveModel {
@@ -72,10 +76,11 @@ impl Store {
             step: Set(step.into()),
             path: Set(path.to_owned()),
             size: Set(size),
+            sha256: Set(Some(sha256)),
             ..Default::default()
         };
         let again = OnConflict::columns([Column::RunId, Column::Step, Column::Path])
-            .update_column(Column::Size)
+            .update_columns([Column::Size, Column::Sha256])
             .to_owned();
         Entity::insert(row).on_conflict(again).exec(tx.db()).await.map_err(StoreError::db)?;
         if let Some(tally) = tally {
@@ -116,7 +121,8 @@ impl Store {
     /// One artifact of a run: of the given step, or else of the last step that has it.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::Missing`] (removed by retention),
+    /// [`StoreError::Corrupt`] (not what was stored), [`StoreError::Unavailable`].
     pub async fn artifact(
         &self,
         permit: &Permit<Read, Runs>,
@@ -124,8 +130,12 @@ impl Store {
         path: &str,
         step: Option<u32>,
     ) -> Result<Bytes, StoreError> {
-        let run = reached(permit).filter(run::Column::Id.eq(run.get()));
-        self.fetch(permit, run.select_only().column(run::Column::Id), path, step).await
+        let of = reached(permit).filter(run::Column::Id.eq(run.get()));
+        let found = self.fetch(permit, of.select_only().column(run::Column::Id), path, step);
+        match found.await {
+            Err(StoreError::NotFound) => Err(retention::why_missing(self, permit, run).await),
+            found => found,
+        }
     }
 
     /// One artifact of a job's latest successful run: of the last step that has it.
@@ -174,9 +184,38 @@ impl Store {
         let run = RunId::new(row.run_id).map_err(StoreError::corrupt)?;
         let step = u32::try_from(row.step).map_err(StoreError::corrupt)?;
         let place = place(account, run, step, &row.path)?;
-        let found = self.artifact_store().get(&place).await.map_err(unavailable)?;
-        found.bytes().await.map_err(unavailable)
+        if let Some(bytes) = self.read_as(&place, row.sha256.as_deref()).await? {
+            return Ok(bytes);
+        }
+        // It may have been written anew since the row was read.
+        let now = only(Entity::find_by_id(row.id), self.reader()).await?;
+        let bytes = self.read_as(&place, now.sha256.as_deref()).await?;
+        bytes.ok_or_else(|| StoreError::Corrupt(format!("artifact {place} is not what was stored")))
     }
+
+    /// The bytes at a place, if they are those of the digest; artifacts of old have none.
+    async fn read_as(
+        &self,
+        place: &Path,
+        expected: Option<&[u8]>,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let found = self.artifact_store().get(place).await.map_err(unavailable)?;
+        let bytes = found.bytes().await.map_err(unavailable)?;
+        let Some(expected) = expected else { return Ok(Some(bytes)) };
+        let same = sha256(bytes.clone()).await? == expected;
+        Ok(same.then_some(bytes))
+    }
+}
+
+/// The SHA-256 of an artifact; a large one keeps no other task waiting.
+async fn sha256(bytes: Bytes) -> Result<Vec<u8>, StoreError> {
+    const SMALL: usize = 1 << 20;
+    let small = bytes.len() <= SMALL;
+    let digest = move || digest::digest(&digest::SHA256, &bytes).as_ref().to_vec();
+    if small {
+        return Ok(digest());
+    }
+    tokio::task::spawn_blocking(digest).await.map_err(unavailable)
 }
 
 /// A catalogue says that docs were generated, `sources.json` that freshness was looked at.
@@ -196,7 +235,7 @@ async fn note_generated(tx: &Tx, run: RunId, path: &str) -> Result<(), StoreErro
 }
 
 /// The runs that a permit reaches.
-fn reached(permit: &Permit<Read, Runs>) -> Select<run::Entity> {
+pub(crate) fn reached(permit: &Permit<Read, Runs>) -> Select<run::Entity> {
     let account = (run::Column::AccountId, permit.account());
     within::<run::Entity>(account, run::Column::ProjectId, &permit.scope())
 }
@@ -206,10 +245,10 @@ pub(crate) fn open(dir: &DataDir) -> Result<Arc<dyn ObjectStore>, StoreError> {
     let folder = dir.artifacts();
     std::fs::create_dir_all(&folder).map_err(unavailable)?;
     let store = LocalFileSystem::new_with_prefix(folder).map_err(unavailable)?;
-    Ok(Arc::new(store.with_fsync(true)))
+    Ok(Arc::new(store.with_fsync(true).with_automatic_cleanup(true)))
 }
 
-fn unavailable(error: impl std::fmt::Display) -> StoreError {
+pub(crate) fn unavailable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Unavailable(format!("the artifact store: {error}"))
 }
 

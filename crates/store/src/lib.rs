@@ -65,6 +65,7 @@ mod project_adapters;
 mod project_reach;
 mod projects;
 mod repositories;
+mod retention;
 mod rows;
 mod runs;
 mod schedules;

@@ -15,11 +15,20 @@ CREATE TABLE "accounts" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "ip_rules_enabled" boolean NOT NULL DEFAULT FALSE,
   "ip_rules_revision" integer NOT NULL DEFAULT 0,
   "billing_email" text NULL);
+CREATE TABLE "artifact_prunings" ( "run_id" integer NOT NULL PRIMARY KEY,
+  "account_id" integer NOT NULL,
+  "pruned_at" integer NOT NULL,
+  "swept" boolean NOT NULL,
+  FOREIGN KEY ("run_id") REFERENCES "runs" ("id"),
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
+CREATE INDEX "artifact_prunings_account_id_swept" ON "artifact_prunings" ("account_id",
+  "swept");
 CREATE TABLE "artifacts" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "run_id" integer NOT NULL,
   "step" integer NOT NULL,
   "path" text NOT NULL,
   "size" integer NOT NULL,
+  "sha256" blob NULL,
   FOREIGN KEY ("run_id") REFERENCES "runs" ("id") );
 CREATE UNIQUE INDEX "artifacts_run_id_step_path" ON "artifacts" ("run_id",
   "step",

@@ -93,11 +93,16 @@ impl TestApp {
     }
 
     /// Stops the server and starts another on the same folder.
-    pub async fn restart(mut self) -> Self {
+    pub async fn restart(self) -> Self {
+        self.restart_with(|config| config.outbox_round = OFTEN).await
+    }
+
+    /// The same with one that is set otherwise than usual.
+    pub async fn restart_with(mut self, edit: impl FnOnce(&mut ServerConfig)) -> Self {
         let folder = Arc::clone(&self.folder);
         self.stop().await;
         drop(self);
-        Self::in_folder(folder, |config| config.outbox_round = OFTEN).await
+        Self::in_folder(folder, edit).await
     }
 
     /// Stops the server: requests in flight are finished.

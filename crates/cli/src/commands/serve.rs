@@ -31,6 +31,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
         no_openapi: config.no_openapi,
         trusted_proxies: config.trusted_proxy.clone(),
         webhook_targets: config.webhook_targets(),
+        keep_artifacts_days: config.keep_artifacts_days,
         ..ServerConfig::on(config.listen)
     };
     let server = Server::bind(store.clone(), listen).await?;

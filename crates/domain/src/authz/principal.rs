@@ -65,11 +65,14 @@ pub enum SystemTask {
     Importer,
     /// Sends webhooks and mail.
     Messenger,
+    /// Removes artifacts that are older than they are kept.
+    Keeper,
 }
 
 impl SystemTask {
     /// Every task.
-    pub const ALL: [Self; 4] = [Self::Runner, Self::Auditor, Self::Importer, Self::Messenger];
+    pub const ALL: [Self; 5] =
+        [Self::Runner, Self::Auditor, Self::Importer, Self::Messenger, Self::Keeper];
 
     /// The key of the catalogue.
     #[must_use]
@@ -79,6 +82,7 @@ impl SystemTask {
             Self::Auditor => "auditor",
             Self::Importer => "importer",
             Self::Messenger => "messenger",
+            Self::Keeper => "keeper",
         }
     }
 }

@@ -11,6 +11,8 @@ pub struct Model {
     pub step: i64,
     pub path: String,
     pub size: i64,
+    /// Of the bytes; `None` of before m0023.
+    pub sha256: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod artifact;
+pub(crate) mod artifact_pruning;
 pub(crate) mod audit_export;
 pub(crate) mod audit_head;
 pub(crate) mod audit_record;

@@ -18,6 +18,7 @@ mod m0011_completions;
 mod m0020_outbox;
 mod m0021_run_warnings;
 mod m0022_generated;
+mod m0023_artifacts;
 mod m0030_run_counts;
 
 use sea_orm_migration::{
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_outbox::Migration),
             Box::new(m0021_run_warnings::Migration),
             Box::new(m0022_generated::Migration),
+            Box::new(m0023_artifacts::Migration),
             Box::new(m0030_run_counts::Migration),
         ]
     }

@@ -1,0 +1,41 @@
+//! Artifacts that are older than they are kept are removed, beside the requests.
+
+use std::{sync::Arc, time::Duration};
+
+use domain::authz::{Caller, Origin, SystemTask, authorize};
+use store::{Store, StoreError};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often it is looked for what is too old.
+const ROUND: Duration = Duration::from_mins(10);
+/// A day, in seconds.
+const DAY: i64 = 24 * 60 * 60;
+
+/// Removes what is older than so many days, for as long as the server runs.
+pub(crate) async fn keep(store: Store, days: u32) {
+    let mut round = interval(ROUND);
+    round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        round.tick().await;
+        if let Err(error) = prune(&store, days).await {
+            tracing::warn!(%error, "old artifacts stay until the next look");
+        }
+    }
+}
+
+async fn prune(store: &Store, days: u32) -> Result<(), StoreError> {
+    let before = store.clock().now().plus_seconds(-DAY * i64::from(days));
+    for keeper in store.system_principals(SystemTask::Keeper).await? {
+        let account = keeper.account();
+        let caller = Arc::new(Caller::new(keeper, Origin::local()));
+        let permit = authorize(&caller, account)?;
+        loop {
+            let runs = store.prune_artifacts(&permit, before).await?;
+            if runs == 0 {
+                break;
+            }
+            tracing::info!(%account, runs, days, "artifacts were removed by retention");
+        }
+    }
+    Ok(())
+}
