@@ -332,8 +332,13 @@ async fn done(tx: &Tx, ticket: &Ticket) -> Result<(), StoreError> {
 async fn failed(tx: &Tx, ticket: &Ticket) -> Result<Option<Timestamp>, StoreError> {
     let tries = ticket.failed + 1;
     let Some(wait) = wait_after(tries) else {
-        done(tx, ticket).await?;
-        return Ok(None);
+        let gone = Entity::delete_many()
+            .filter(Column::Id.eq(ticket.id))
+            .filter(Column::DueAt.eq(ticket.due_at))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        return Ok((gone.rows_affected == 0).then(|| tx.now()));
     };
     let again = tx.now().plus_seconds(wait);
     Entity::update_many()

@@ -7,7 +7,8 @@ use common::{House, house, name, number};
 use domain::{
     JobId,
     authz::{
-        Environments, Jobs, Permit, PrincipalId, ProjectCreate, Runs, SystemTask, Webhooks, Write,
+        Environments, Jobs, Permit, PrincipalId, ProjectCreate, Read, Runs, SystemTask, Webhooks,
+        Write,
     },
     environment::EnvironmentSpec,
     job::JobSpec,
@@ -134,6 +135,28 @@ async fn of_two_servers_on_one_folder_one_has_the_event_and_the_other_after_a_mi
     assert!(claim(&house, &[]).await.is_empty());
     tried(&house, again.first().unwrap(), 2, "").await;
     assert_eq!(waiting(&house).await, 0);
+}
+
+#[tokio::test]
+async fn a_last_failure_that_comes_late_leaves_the_event_to_whoever_has_it() {
+    let house = house().await;
+    let kept = webhook(&house, 1).await;
+    let job = job(&house).await;
+    ran(&house, job).await;
+    for (seed, pause) in [(1, 30), (2, 120), (3, 480), (4, 1920)] {
+        tried(&house, claim(&house, &[]).await.first().unwrap(), seed, "no").await;
+        wait(&house, pause);
+    }
+    let late = claim(&house, &[]).await;
+    wait(&house, 60);
+    let now = claim(&house, &[]).await;
+
+    tried(&house, late.first().unwrap(), 5, "no").await;
+    assert_eq!(waiting(&house).await, 1);
+    tried(&house, now.first().unwrap(), 6, "").await;
+    assert_eq!(waiting(&house).await, 0);
+    let permit: Permit<Read, Webhooks> = house.permit().await;
+    assert!(house.store.webhook(&permit, &kept.spec.key).await.unwrap().spec.active);
 }
 
 #[tokio::test]
