@@ -15,8 +15,8 @@ async fn ran(house: &House, job: i64) -> String {
     house.run(job).await;
     let (run, _) = house.begin(&["Invoke dbt with `dbt build`"]).await;
     let runner = house.runner().await;
-    let store = &house.app.store;
-    store.put_artifact(&runner, run, 1, "manifest.json", "{}".into()).await.unwrap();
+    let (store, lease) = (&house.app.store, house.lease(run));
+    store.put_artifact(&runner, &lease, 1, "manifest.json", "{}".into()).await.unwrap();
     house.finish(run, Outcome::Success).await;
     house.acme.v2(&format!("/runs/{run}/artifacts/manifest.json"))
 }

@@ -37,10 +37,10 @@ async fn ran(house: &House, job: i64, warnings: usize, outcome: Outcome, why: &s
     let results: Vec<_> = (0..warnings).map(warned).collect();
     let text = json!({ "args": { "which": "build" }, "results": results }).to_string();
     let runner = house.runner().await;
-    let store = &house.app.store;
-    store.put_artifact(&runner, run, 1, "run_results.json", text.into()).await.unwrap();
+    let (store, lease) = (&house.app.store, house.lease(run));
+    store.put_artifact(&runner, &lease, 1, "run_results.json", text.into()).await.unwrap();
     house.wait(60);
-    store.finish_run(&runner, run, outcome, why).await.unwrap();
+    store.finish_run(&runner, &lease, outcome, why).await.unwrap();
     run.get()
 }
 

@@ -27,6 +27,7 @@ const CHANGE_NO_RIGHTS: [&str; 3] = ["environment.", "job.", "run."];
 ///
 /// It has the database to itself from its beginning to its end, and is rolled back when it is
 /// dropped. [`Tx::commit`] refuses if nothing was recorded in the audit chain.
+#[expect(clippy::struct_excessive_bools, reason = "each says that one thing happened in it")]
 pub(crate) struct Tx {
     // Dropped in this order: the connection is given back before the next writer is let in.
     db: DatabaseTransaction,

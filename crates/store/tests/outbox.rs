@@ -64,8 +64,8 @@ async fn queue(house: &House, job: JobId) {
 /// Ends the oldest run of the queue.
 async fn end(house: &House) {
     let runner: Permit<Write, Runs> = house.task(SystemTask::Runner).await;
-    let run = house.store.claim_run(&runner).await.unwrap().unwrap().run.id;
-    house.store.finish_run(&runner, run, Outcome::Success, "").await.unwrap();
+    let lease = house.store.claim_run(&runner, &common::worker()).await.unwrap().unwrap().lease;
+    house.store.finish_run(&runner, &lease, Outcome::Success, "").await.unwrap();
 }
 
 async fn messenger(house: &House) -> Permit<Write, Webhooks> {

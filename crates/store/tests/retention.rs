@@ -21,14 +21,13 @@ const DAY: i64 = 24 * 60 * 60;
 
 /// A run that left these and ended so.
 async fn left(ada: &Owner, job: JobId, paths: &[&str], outcome: Outcome) -> RunId {
-    let run = ada.trigger(job).await.id;
-    let runner = ada.runner().await;
-    ada.store.claim_run(&runner).await.unwrap().unwrap();
+    let lease = ada.begin(job).await;
+    let (run, runner) = (lease.run, ada.runner().await);
     for path in paths {
         let bytes = Bytes::from(format!("{path} of {run}"));
-        ada.store.put_artifact(&runner, run, 1, path, bytes).await.unwrap();
+        ada.store.put_artifact(&runner, &lease, 1, path, bytes).await.unwrap();
     }
-    ada.store.finish_run(&runner, run, outcome, "").await.unwrap();
+    ada.finish(&lease, outcome).await;
     run
 }
 
