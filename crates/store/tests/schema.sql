@@ -294,7 +294,6 @@ CREATE TABLE "run_counts" ( "account_id" integer NOT NULL,
   FOREIGN KEY ("project_id") REFERENCES "projects" ("id"),
   FOREIGN KEY ("environment_id") REFERENCES "environments" ("id"),
   FOREIGN KEY ("job_id") REFERENCES "jobs" ("id") );
-  FOREIGN KEY ("project_id") REFERENCES "projects" ("id") );
 CREATE TABLE "run_leases" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "run_id" integer NOT NULL,
