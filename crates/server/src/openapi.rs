@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::authz::Access;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -90,8 +91,11 @@ fn failures(route: &ServedRoute) -> Vec<(&'static str, &'static str)> {
         ("403", "the token's grants do not hold the action"),
         ("404", "no such object within the token's reach"),
     ];
-    // What can be downloaded may not be there yet, such as the code of an empty repository.
-    if route.method != axum::http::Method::GET || route.path.ends_with("/download") {
+    // What can be downloaded may not be there yet, such as the code of an empty repository; and a
+    // few operations change things by GET.
+    let writes = route.method != axum::http::Method::GET || route.action.access == Access::Write;
+    let downloads = ["/download", "/file"].iter().any(|end| route.path.ends_with(end));
+    if writes || downloads {
         failures.push(("409", "the state of things does not allow it"));
     }
     if route.described.body.is_some() {
@@ -118,9 +122,17 @@ fn operation_id(route: &ServedRoute, taken: &mut BTreeSet<String>) -> String {
 fn parameters(route: &ServedRoute) -> Vec<Value> {
     let in_path = route.path.split('/').filter_map(|part| {
         let name = part.strip_prefix('{')?.strip_suffix('}')?;
-        let schema = match name.strip_prefix('*') {
-            Some(_) => json!({ "type": "string" }),
-            None => json!({ "type": "integer", "format": "int64", "minimum": 1 }),
+        let key = |word: &str| {
+            let pattern = format!("^{word}_[0-9A-Za-z]{{27}}$");
+            json!({ "type": "string", "pattern": pattern })
+        };
+        let schema = match name {
+            "*remainder" => json!({ "type": "string" }),
+            "subscription_id" => key("wsu"),
+            "event_id" => key("wev"),
+            "receipt_id" => key("wrc"),
+            "export_id" => json!({ "type": "string", "format": "uuid" }),
+            _ => json!({ "type": "integer", "format": "int64", "minimum": 1 }),
         };
         let name = name.trim_start_matches('*');
         Some(json!({ "name": name, "in": "path", "required": true, "schema": schema }))

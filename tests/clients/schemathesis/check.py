@@ -31,11 +31,22 @@ with House("schemathesis") as house:
         "extended_attribute": (house.v3(f"{in_project}/extended-attributes/"), {"extended_attributes": {"threads": 2}}),
         "notification": (house.v2("/notifications/"), {"user_id": 1, "type": 1, "on_failure": [job], "on_success": [], "on_cancel": []}),
     }
+    made |= {
+        "adapter": (house.v3(f"{in_project}/adapters/"), {"adapter_version": "duckdb_v0", "metadata_json": {}}),
+        "project_connection": (house.v3(f"{in_project}/connections/"), {"name": "own", "type": "adapter", "adapter_version": "duckdb_v0", "details": {"path": "own.duckdb"}}),
+        "group": (house.v3("/groups/"), {"name": "spare", "assign_by_default": False, "sso_mapping_groups": []}),
+        "group_permission": (house.v3("/groups/"), {"name": "granted", "assign_by_default": False, "sso_mapping_groups": []}),
+        "license_map": (house.v3("/license-maps/"), {"license_type": "read_only", "sso_license_mapping_groups": ["a"]}),
+        "oauth_configuration": (house.v3("/oauth-configurations/"), {"type": "entra", "client_secret": "secret"}),
+        "encryption": (house.v2("/encryptions/"), {"connection_id": 1, "username": "ada", "hostname": "bastion.example"}),
+        "semantic_layer_configuration": (house.v3(f"{in_project}/semantic-layer-configurations/"), {"environment_id": environment}),
+    }
     made = {noun: house.post(path, body)["data"]["id"] for noun, (path, body) in made.items()}
     tokens = {name: house.token(name, name) for name in SETS}
     # What is there, so that more than 404 is seen; deleting finds nothing, so that it stays there.
     there = {"account": house.account, "project": project, "environment": environment, "job": job, "run": run}
     there |= {"step": step, "service_token": spare, "user": 1, "connection": 1, "repository": 1}
+    there["subscription"] = house.post(house.v3("/webhooks/subscriptions"), {"name": "hook", "client_url": "https://127.0.0.1:9/", "event_types": ["job.run.errored"]})["data"]["id"]
     there = {f"path.{noun}_id": number for noun, number in {**there, **made}.items()}
     there["path.remainder"] = "run_results.json"
     config = house.folder / "schemathesis.toml"
