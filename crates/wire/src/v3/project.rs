@@ -46,9 +46,9 @@ pub struct Project {
     pub environments: Option<Vec<Environment>>,
     /// Rows of groups that name this project; null unless asked for by `include_related`.
     pub group_permissions: Option<Vec<GroupPermission>>,
-    /// Always null.
+    /// The job of `docs_job_id`, as v2 has it; null unless asked for by `include_related`.
     pub docs_job: Option<Value>,
-    /// Always null.
+    /// The job of `freshness_job_id`, as v2 has it; null unless asked for by `include_related`.
     pub freshness_job: Option<Value>,
     /// Always null.
     pub fusion_readiness: Option<Value>,

@@ -20,7 +20,7 @@ use wire::{
 use crate::{app::App, error::ApiError};
 
 /// The jobs with these ids.
-pub(super) async fn jobs<A: AccessMarker, K: KindMarker>(
+pub(in crate::admin) async fn jobs<A: AccessMarker, K: KindMarker>(
     app: &App,
     permit: &Permit<A, K>,
     ids: impl Iterator<Item = JobId>,

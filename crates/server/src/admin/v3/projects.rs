@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use domain::{
-    ProjectId,
+    JobId, ProjectId,
     authz::{Permit, ProjectCreate, Read, SemanticLayerConfig, Write, kinds::Projects},
     list::Paged,
     project::Project as DomainProject,
 };
+use serde_json::json;
 use wire::{
     Include,
     v3::{Project, ProjectBody},
@@ -16,6 +17,7 @@ use wire::{
 
 use super::{related, same_account};
 use crate::{
+    admin::v2,
     answer::{Created, Object, Page},
     app::App,
     error::ApiError,
@@ -126,7 +128,15 @@ async fn with_related(
     let mut environments = related::environments_of(app, permit, environments).await?;
     let granted = asked("group_permissions").map(|project| project.id);
     let mut granted = related::group_permissions_on(app, permit, granted).await?;
+    let docs = asked("docs_job").filter_map(|project| project.spec.docs_job);
+    let freshness = asked("freshness_job").filter_map(|project| project.spec.freshness_job);
+    let jobs = v2::related::jobs(app, permit, docs.chain(freshness)).await?;
+    let job = |name, id: Option<JobId>| {
+        id.filter(|_| include.has(name)).and_then(|id| jobs.get(&id)).map(|job| json!(job))
+    };
     let whole = projects.iter().map(|project| Project {
+        docs_job: job("docs_job", project.spec.docs_job),
+        freshness_job: job("freshness_job", project.spec.freshness_job),
         group_permissions: granted.remove(&project.id),
         connection: project.spec.connection.and_then(|id| connections.get(&id).cloned()),
         repository: project.spec.repository.and_then(|id| repositories.get(&id).cloned()),
