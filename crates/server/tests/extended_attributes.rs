@@ -27,6 +27,9 @@ async fn they_are_made_read_replaced_and_deleted() {
     let patched = acme.admin.patch(&path, json!({ "extended_attributes": { "b": null } })).await;
     assert_eq!(patched.data()["extended_attributes"], json!({ "b": null }));
     assert_eq!(acme.admin.patch(&path, patched.data()).await.status(), 200);
+    // dbtc writes them by POST.
+    let written = acme.admin.post(&path, json!({ "extended_attributes": { "c": 1 } })).await;
+    assert_eq!(written.data()["extended_attributes"], json!({ "c": 1 }));
     assert_eq!(acme.admin.delete(&path).await.data()["state"], 2);
     assert_eq!(acme.admin.get(&path).await.status(), 404);
     assert_eq!(acme.admin.delete(&path).await.status(), 404);

@@ -14,6 +14,7 @@ pub(super) fn routes() -> Vec<ServedRoute> {
         served(POST, ALL, "Create Extended Attributes", kept::create_of_project::<Noun>),
         served(GET, ONE, "Retrieve Extended Attributes", kept::show_of_project::<Noun>),
         served(PATCH, ONE, "Update Extended Attributes", kept::update_of_project::<Noun>),
+        served(POST, ONE, "Write Extended Attributes", kept::update_of_project::<Noun>),
         served(DELETE, ONE, "Destroy Extended Attributes", kept::delete_of_project::<Noun>),
     ]
 }
