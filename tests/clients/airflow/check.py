@@ -87,6 +87,26 @@ with House("airflow") as house:
         failed = True
     house.check("a run that fails fails the task", failed)
 
+    def failed_again(task, **more):
+        """Whether the operator fails once more, and which run of the failing job was the last."""
+        try:
+            DbtCloudRunJobOperator(task_id="again", job_id=failing, trigger_reason="airflow", check_interval=1, **more).execute({"ti": task})
+            failed = False
+        except DbtCloudJobRunException:
+            failed = True
+        return failed, data(hook.list_job_runs(job_definition_id=failing, order_by="-id"))[0]
+
+    before = data(hook.list_job_runs(job_definition_id=failing, order_by="-id"))[0]
+    failed, last = failed_again(Task(try_number=2), retry_from_failure=True)
+    house.check("the second try of a task retries the run from its failure", failed and last["retrying_run_id"] == before["id"], last)
+    rerun = hook.retry_failed_job_run(failing).json()["data"]
+    house.check("a job is retried by the hook", rerun["retrying_run_id"] == last["id"], rerun)
+    hook.wait_for_job_run_status(rerun["id"], expected_statuses=20, check_interval=1, timeout=120)
+    house.check("the hook waits for the status that it is told", hook.get_job_run_status(rerun["id"]) == 20)
+    rerun = hook.retry_failed_job_run(job).json()["data"]
+    house.check("where nothing failed, that is a run like any other", rerun["retrying_run_id"] is None, rerun)
+    house.finished(rerun["id"])
+
     task = Task()
     waiting = dict(job_id=job, trigger_reason="airflow", wait_for_termination=False)
     first = DbtCloudRunJobOperator(task_id="start", **waiting).execute({"ti": task})
@@ -103,6 +123,12 @@ with House("airflow") as house:
     except Exception as error:
         refused = str(error)
     house.check("a viewer starts none: 403", refused is not None and "403" in refused, refused)
+    try:
+        viewer.retry_failed_job_run(failing)
+        refused = None
+    except Exception as error:
+        refused = str(error)
+    house.check("a viewer retries none: 403", refused is not None and "403" in refused, refused)
     try:
         connection(house, "nobody", "ngst_nobody").get_account()
         refused = None

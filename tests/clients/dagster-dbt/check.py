@@ -62,6 +62,11 @@ with House("dagster-dbt") as house:
     runs, count = client.get_runs_batch(**batch, finished_at_lower_bound=after, finished_at_upper_bound=after)
     house.check("none ended later", (list(runs), count) == ([], 0), runs)
 
+    results = client.get_run_results_json(run["id"])
+    house.check("its results and manifest are read", "model.shop.fct_orders" in client.get_run_manifest_json(run["id"])["nodes"] and results["results"] != [])
+    client.verify_connection()
+    house.check("the connection is verified", True)
+
     run = client.trigger_job_run(job)
     client.cancel_run(run["id"])
     house.check("a run is cancelled", house.finished(run["id"])["is_cancelled"])

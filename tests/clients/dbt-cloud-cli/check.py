@@ -85,7 +85,30 @@ with House("dbt-cloud-cli") as house:
     house.check("a run is cancelled", data("run", "cancel", "--run-id", second)["id"] == second)
     house.check("a cancelled run ends so", house.finished(second)["is_cancelled"])
 
+    create = ["connection", "create", "--project-id", project, "--name", "flake", "--type", "snowflake"]
+    flake = ["--account", "a", "--database", "d", "--warehouse", "w", "--role", "r"]
+    made = data(*create, *flake)
+    house.check("a connection of the project is made", (made["type"], made["details"]["role"], made["project_id"]) == ("snowflake", "r", project), made)
+    house.check("connections of the project are listed", ids(data("connection", "list", "--project-id", project)) == [made["id"]])
+    read = data("connection", "get", "--project-id", project, "--connection-id", made["id"])
+    house.check("a connection is read", read == made, read)
+    code, answer = said(*create, *flake, token=runner)
+    house.check("whoever holds the project's data platforms makes one", code == 0, answer)
+    gone = data("connection", "delete", "--project-id", project, "--connection-id", made["id"])
+    house.check("a connection is deleted, with an answer in JSON", gone["state"] == 2, gone)
+    code, answer = said("connection", "get", "--project-id", project, "--connection-id", made["id"])
+    house.check("a deleted connection is not found", (code, answer["status"]["code"]) == (1, 404), answer)
+
+    log = data("audit-log", "get", "--limit", 3)
+    house.check("the audit log is read", len(log) == 3 and log[0]["event_type"] == "connection.deleted", log)
+    early = data("audit-log", "get", "--logged-at-end", "2020-01-01")
+    house.check("the audit log is asked for a time", early == [], early)
+    code, answer = said("audit-log", "get", token=runner)
+    house.check("a narrow token reads no audit log: 403", code == 1 and answer["status"]["code"] == 403, answer)
+
     viewer = house.token("viewer", "job_viewer", project=project)
+    code, answer = said(*create, *flake, token=viewer)
+    house.check("a viewer makes no connection: 403", code == 1 and answer["status"]["code"] == 403, answer)
     house.check("a viewer lists the jobs of its project", ids(data("job", "list", token=viewer)) == [job["id"]])
     code, answer = said("job", "run", "--job-id", job["id"], token=viewer)
     house.check("a viewer starts none: 403", code == 1 and '"code": 403' in str(answer).replace("'", '"'), answer)

@@ -21,6 +21,7 @@ async def checks(house, project, environment):
     from prefect_dbt.cloud.exceptions import DbtCloudJobRunFailed
     from prefect_dbt.cloud.jobs import run_dbt_cloud_job, trigger_dbt_cloud_job_run_and_wait_for_completion
     from prefect_dbt.cloud.models import TriggerJobRunOptions
+    from prefect_dbt.cloud.runs import get_dbt_cloud_run_info, list_dbt_cloud_run_artifacts
 
     def credentials(token):
         return DbtCloudCredentials(api_key=token, account_id=house.account, domain=house.host)
@@ -65,6 +66,11 @@ async def checks(house, project, environment):
     runs = house.get(house.v2(f"/runs/?job_definition_id={failing}&order_by=id&include_related=trigger"))["data"]
     again = [run["trigger"]["steps_override"] for run in runs]
     house.check("the retry takes the failed step alone, out of that step's results", again[0] is None and len(again) == 2 and len(again[1]) == 1 and again[1][0].startswith("dbt test"), again)
+
+    info = await get_dbt_cloud_run_info.fn(dbt_cloud_credentials=admin, run_id=runs[1]["id"])
+    house.check("a run is read by a task", info["status"] == 20, info)
+    paths = await list_dbt_cloud_run_artifacts.fn(dbt_cloud_credentials=admin, run_id=runs[1]["id"])
+    house.check("its artifacts are listed by a task", "run_results.json" in paths, paths)
 
     viewer = credentials(house.token("viewer", "job_viewer", project=project))
     async with viewer.get_administrative_client() as client:
