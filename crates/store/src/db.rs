@@ -112,6 +112,9 @@ impl Store {
     /// [`StoreError::Newer`].
     pub async fn open(dir: &DataDir, keyring: Keyring, clock: Clock) -> Result<Self, StoreError> {
         dir.prepare()?;
+        // One process at a time: two that turn the same new file into a log-writing one (WAL) do not
+        // wait for each other, one of them is refused.
+        let _opening = dir.opening().await?;
         let statements = Arc::new(AtomicU64::new(0));
         let database = dir.database();
         let writer = connect(dialect::writer(&database), &statements).await;
@@ -271,6 +274,17 @@ impl DataDir {
         // SQLite gives its log the mode of the database.
         private_file(&self.database()).map_err(|err| self.unusable(err))?;
         Ok(())
+    }
+
+    /// Waits until no other process is opening the folder; it is kept so until this is dropped.
+    async fn opening(&self) -> Result<File, StoreError> {
+        let path = self.0.join("open.lock");
+        let locked = tokio::task::spawn_blocking(move || {
+            let file = private_file(&path)?;
+            file.lock()?;
+            Ok(file)
+        });
+        locked.await.map_err(StoreError::corrupt)?.map_err(|err: io::Error| self.unusable(err))
     }
 
     fn unusable(&self, reason: impl std::fmt::Display) -> StoreError {
