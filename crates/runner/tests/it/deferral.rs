@@ -88,8 +88,13 @@ async fn commands_are_given_the_state_that_they_take_and_say_something_of_it_the
     let first = house.trigger(of_itself).await;
     assert_eq!(succeeded(&house, first).await.deferring, None);
     assert!(house.log(first, 2).await.contains("defers to nothing"));
-    let plain =
-        ["<build -s a>", "<seed>", "<docs generate>", "<run --no-defer>", "<test --state mine>"];
+    let plain = [
+        "<build -s a>",
+        "<seed>",
+        "<docs generate --static>",
+        "<run --no-defer>",
+        "<test --state mine>",
+    ];
     assert_eq!(said(first).await, plain);
 
     let second = house.trigger(of_itself).await;
