@@ -135,6 +135,8 @@ pub(crate) struct ServeArgs {
     /// How many runs to execute at once [default: 4]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
     /// What to log, on standard error: a level, or a filter such as `store=debug` [default: info]
     #[arg(long, value_name = "FILTER")]
     pub(crate) log: Option<String>,
@@ -156,6 +158,26 @@ pub(crate) struct ServeArgs {
     /// A clock that stands still, for tests
     #[arg(long, hide = true, value_parser = Timestamp::parse)]
     pub(crate) test_clock: Option<Timestamp>,
+}
+
+/// What the programs of runs, dbt and git, may take.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Programs of runs")]
+pub(crate) struct ProgramArgs {
+    /// How much nicer than the server they are, 0 to 19 [default: 5]
+    #[arg(long, value_name = "N")]
+    pub(crate) niceness: Option<u8>,
+    /// The largest file that they may write, the DuckDB file included; 0 is any [default: 65536]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) max_file_size_mib: Option<u64>,
+    /// The most processes and threads of their user, counted over all that this user runs; 0 is
+    /// any; the kernel does not hold root to it [default: 4096]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_processes: Option<u64>,
+    /// The largest address space of each; 0 is any. DuckDB and Python map several times what they
+    /// use: try 16384 [default: 0]
+    #[arg(long, value_name = "MIB")]
+    pub(crate) max_memory_mib: Option<u64>,
 }
 
 /// `runner`: what is not given comes from the environment, then the file, then the default.
@@ -188,6 +210,8 @@ pub(crate) struct RunnerArgs {
     /// How many runs to execute at once [default: 4]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
+    #[command(flatten)]
+    pub(crate) programs: ProgramArgs,
     /// What to log, on standard error: a level, or a filter such as `store=debug` [default: info]
     #[arg(long, value_name = "FILTER")]
     pub(crate) log: Option<String>,

@@ -10,6 +10,7 @@ use figment::{
     providers::{Format as _, Serialized, Toml},
     value::{Dict, Map, Value},
 };
+use runner::{Limits, RunnerConfig};
 use serde::{Deserialize, Serialize};
 use server::{MailConfig, TlsFiles, TrustedProxies, WebhookTargets};
 
@@ -46,6 +47,14 @@ pub(crate) struct Config {
     pub(crate) dbt: PathBuf,
     /// How many runs are executed at once, 1 or more.
     pub(crate) workers: usize,
+    /// How much nicer than the server the programs of runs are, 0 to 19.
+    pub(crate) niceness: u8,
+    /// The largest file that they write, in MiB; 0 is any.
+    pub(crate) max_file_size_mib: u64,
+    /// The most processes and threads of their user; 0 is any.
+    pub(crate) max_processes: u64,
+    /// The largest address space of each, in MiB; 0 is any.
+    pub(crate) max_memory_mib: u64,
     /// What is logged.
     pub(crate) log: String,
     /// Whether no run is executed here.
@@ -75,8 +84,12 @@ const TEXTS: [&str; 11] = [
     "log",
 ];
 /// The others.
-const VALUES: [&str; 6] = [
+const VALUES: [&str; 10] = [
     "workers",
+    "niceness",
+    "max_file_size_mib",
+    "max_processes",
+    "max_memory_mib",
     "no_runner",
     "allow_plain_http",
     "no_openapi",
@@ -130,6 +143,14 @@ struct Given<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     workers: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    niceness: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_file_size_mib: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_processes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_memory_mib: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     no_runner: Option<bool>,
@@ -161,6 +182,10 @@ impl Config {
             smtp_from: args.smtp_from.as_deref(),
             dbt: args.dbt.as_deref(),
             workers: args.workers,
+            niceness: args.programs.niceness,
+            max_file_size_mib: args.programs.max_file_size_mib,
+            max_processes: args.programs.max_processes,
+            max_memory_mib: args.programs.max_memory_mib,
             log: args.log.as_deref(),
             no_runner: args.no_runner.then_some(true),
             allow_plain_http: args.allow_plain_http.then_some(true),
@@ -181,6 +206,10 @@ impl Config {
             keyring: args.keyring.as_deref(),
             dbt: args.dbt.as_deref(),
             workers: args.workers,
+            niceness: args.programs.niceness,
+            max_file_size_mib: args.programs.max_file_size_mib,
+            max_processes: args.programs.max_processes,
+            max_memory_mib: args.programs.max_memory_mib,
             log: args.log.as_deref(),
             ..Given::default()
         };
@@ -197,10 +226,15 @@ impl Config {
             Some(file) => file.to_owned(),
             None => Self::file_beside_the_data(&above),
         };
+        let limits = Limits::default();
         let below = Figment::from(Serialized::default("listen", "127.0.0.1:8580"))
             .merge(Serialized::default("trusted_proxy", TrustedProxies::default()))
             .merge(Serialized::default("dbt", "dbt"))
             .merge(Serialized::default("workers", 4))
+            .merge(Serialized::default("niceness", limits.niceness))
+            .merge(Serialized::default("max_file_size_mib", limits.max_file_size_mib))
+            .merge(Serialized::default("max_processes", limits.max_processes))
+            .merge(Serialized::default("max_memory_mib", limits.max_memory_mib))
             .merge(Serialized::default("log", "info"))
             .merge(Serialized::default("no_runner", false))
             .merge(Serialized::default("allow_plain_http", false))
@@ -211,12 +245,27 @@ impl Config {
         if config.workers == 0 {
             return Err(CliError::Usage("`workers` must be 1 or more".to_owned()));
         }
+        if config.niceness > 19 {
+            return Err(CliError::Usage("`niceness` must be 0 to 19".to_owned()));
+        }
         Ok(config)
     }
 
     fn file_beside_the_data(above: &Figment) -> PathBuf {
         let folder: String = above.extract_inner("data_dir").unwrap_or_default();
         Path::new(&folder).join("narrowgate.toml")
+    }
+
+    /// What the runner is told.
+    pub(crate) fn runner(&self) -> RunnerConfig {
+        let limits = Limits {
+            niceness: self.niceness,
+            max_file_size_mib: self.max_file_size_mib,
+            max_processes: self.max_processes,
+            max_memory_mib: self.max_memory_mib,
+        };
+        let (dbt, workers) = (self.dbt.clone(), self.workers);
+        RunnerConfig { dbt, workers, limits, ..RunnerConfig::default() }
     }
 
     /// Where webhooks may lead.

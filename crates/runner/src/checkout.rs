@@ -155,13 +155,13 @@ impl Git<'_> {
         }
         clone.args(["--", remote, RunFolder::WORKING_COPY]);
         let wanted = branch.map_or_else(String::new, |name| format!(" at `{}`", name.as_str()));
-        succeeded(process::run(clone, log, interrupts).await?, || {
+        succeeded(process::run(clone, log, interrupts).await?.status, || {
             format!("git could not clone `{remote}`{wanted}, its log says why")
         })?;
         let Some(sha) = sha else { return Ok(()) };
         let mut switch = self.command(&["-c", "advice.detachedHead=false", "checkout", "--detach"]);
         switch.args([sha.as_str(), "--"]).current_dir(self.folder.working_copy());
-        succeeded(process::run(switch, log, interrupts).await?, || {
+        succeeded(process::run(switch, log, interrupts).await?.status, || {
             format!("git could not check out `{}`: `{remote}` has no such commit", sha.as_str())
         })
     }

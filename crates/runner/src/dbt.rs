@@ -3,13 +3,15 @@
 use std::{
     os::unix::process::ExitStatusExt as _,
     path::Path,
-    process::{Command as StdCommand, ExitStatus, Stdio},
+    process::{Command as StdCommand, Stdio},
 };
 
 use tokio::process::Command;
 
 use crate::{
     RunnerError,
+    limits::Bounds,
+    process::End,
     profile::{self, Profile},
 };
 
@@ -59,22 +61,30 @@ pub(crate) fn invocation(
 /// What dbt's end means; `Ok` if it did what it was asked to.
 ///
 /// # Errors
-/// A sentence, by dbt's documented exit codes.
-pub(crate) fn verdict(status: ExitStatus) -> Result<(), String> {
-    match (status.code(), status.signal()) {
-        (Some(0), _) => Ok(()),
+/// A sentence, by dbt's documented exit codes; it names the bound that dbt ran into, if it did.
+pub(crate) fn verdict(end: &End, bounds: &Bounds) -> Result<(), String> {
+    let (code, signal) = (end.status.code(), end.status.signal());
+    let failure = match (code, signal) {
+        (Some(0), _) => return Ok(()),
         (Some(1), _) => {
-            Err("dbt ended with code 1: what it ran has failed, its log says where".to_owned())
+            "dbt ended with code 1: what it ran has failed, its log says where".to_owned()
         }
-        (Some(2), _) => Err("dbt ended with code 2: it could not run, its log says why".to_owned()),
-        (Some(code), _) => Err(format!("dbt ended with code {code}")),
-        (None, signal) => Err(format!("dbt was ended by signal {}", signal.unwrap_or(0))),
-    }
+        (Some(2), _) => "dbt ended with code 2: it could not run, its log says why".to_owned(),
+        (Some(code), _) => format!("dbt ended with code {code}"),
+        (None, signal) => format!("dbt was ended by signal {}", signal.unwrap_or(0)),
+    };
+    Err(match bounds.met(signal, &end.last_words) {
+        Some(bound) => format!("{failure}; {bound}"),
+        None => failure,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::process::ExitStatus;
+
     use super::*;
+    use crate::limits::Limits;
 
     #[test]
     fn the_version_is_the_installed_one() {
@@ -99,9 +109,19 @@ mod tests {
 
     #[test]
     fn only_code_0_is_success() {
-        assert_eq!(verdict(ExitStatus::from_raw(0)), Ok(()));
-        assert!(verdict(ExitStatus::from_raw(1 << 8)).unwrap_err().contains("code 1"));
-        assert!(verdict(ExitStatus::from_raw(2 << 8)).unwrap_err().contains("code 2"));
-        assert_eq!(verdict(ExitStatus::from_raw(9)).unwrap_err(), "dbt was ended by signal 9");
+        let bounds = Bounds::of(Limits { max_file_size_mib: 7, ..Limits::default() });
+        let verdict = |raw: i32, said: &str| {
+            let end = End { status: ExitStatus::from_raw(raw), last_words: said.to_owned() };
+            verdict(&end, &bounds)
+        };
+        assert_eq!(verdict(0, "File too large"), Ok(()));
+        assert!(verdict(1 << 8, "").unwrap_err().contains("code 1"));
+        assert!(verdict(2 << 8, "").unwrap_err().contains("code 2"));
+        assert_eq!(verdict(9, "").unwrap_err(), "dbt was ended by signal 9");
+        let told = verdict(25, "").unwrap_err();
+        assert!(
+            told.starts_with("dbt was ended by signal 25; it met the runner's bound"),
+            "{told}"
+        );
     }
 }

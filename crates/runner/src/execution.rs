@@ -346,7 +346,7 @@ impl Execution {
         let ended = process::run(command, log, interrupts).await;
         let place = (self.store(), &self.permits, &self.claimed.lease);
         Target::look(target).await.keep(&before, place, index, log).await?;
-        dbt::verdict(ended?).map_err(Halt::Failed)
+        dbt::verdict(&ended?, &self.workshop.bounds).map_err(Halt::Failed)
     }
 
     fn store(&self) -> &Store {
@@ -355,7 +355,8 @@ impl Execution {
 
     fn marks(&self) -> Marks<'_> {
         let Lease { id: lease, run, .. } = self.claimed.lease;
-        Marks { run, lease, data_dir: self.workshop.data_dir.path() }
+        let (data_dir, bounds) = (self.workshop.data_dir.path(), &self.workshop.bounds);
+        Marks { run, lease, data_dir, bounds }
     }
 }
 

@@ -35,14 +35,18 @@ mod folder;
 mod interrupt;
 mod lease;
 mod leftovers;
+mod limits;
 mod log;
 mod plan;
 mod process;
 mod profile;
+mod program;
 mod reaper;
 mod runner;
 mod surroundings;
 mod worker;
 
 pub use dbt::check_dbt;
+pub use limits::Limits;
+pub use program::find_program;
 pub use runner::{Runner, RunnerConfig, RunnerError};

@@ -21,6 +21,16 @@ const GRACE: Duration = Duration::from_secs(5);
 const FLUSH: Duration = Duration::from_millis(250);
 /// How long the last words of a program may take, after its end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How much of what a program said is remembered to its end, in bytes.
+const REMEMBERED: usize = 16 * 1024;
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) status: ExitStatus,
+    /// The end of what it said.
+    pub(crate) last_words: String,
+}
 
 /// Runs a program to its end, with all that it says in the step's log.
 ///
@@ -34,7 +44,7 @@ pub(crate) async fn run(
     mut command: Command,
     log: &mut StepLog,
     interrupts: &mut Interrupts,
-) -> Result<ExitStatus, Halt> {
+) -> Result<End, Halt> {
     interrupts.check()?;
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     let started = start(&mut command);
@@ -47,7 +57,8 @@ pub(crate) async fn run(
     let ended = running.attend(log, interrupts).await;
     running.group.signal(Signal::KILL);
     running.last_words(log).await?;
-    ended
+    let last_words = String::from_utf8_lossy(&running.remembered).into_owned();
+    ended.map(|status| End { status, last_words })
 }
 
 /// A program under way, and the reading end of its output.
@@ -56,6 +67,7 @@ struct Running {
     group: Group,
     output: pipe::Receiver,
     said: Vec<u8>,
+    remembered: Vec<u8>,
 }
 
 fn start(command: &mut Command) -> io::Result<Running> {
@@ -66,7 +78,8 @@ fn start(command: &mut Command) -> io::Result<Running> {
     let output = pipe::Receiver::from_owned_fd(output.into())?;
     let child = command.spawn()?;
     let group = Group::led_by(&child);
-    Ok(Running { child, group, output, said: Vec::with_capacity(64 * 1024) })
+    let (said, remembered) = (Vec::with_capacity(64 * 1024), Vec::new());
+    Ok(Running { child, group, output, said, remembered })
 }
 
 impl Running {
@@ -82,8 +95,7 @@ impl Running {
             tokio::select! {
                 read = self.output.read_buf(&mut self.said), if speaks => {
                     speaks = read.map_err(Halt::failed)? > 0;
-                    log.push(&self.said).await?;
-                    self.said.clear();
+                    self.note(log).await?;
                 }
                 status = self.child.wait() => break status.map_err(Halt::failed)?,
                 interrupt = interrupts.raised(), if interrupted.is_none() => {
@@ -106,10 +118,18 @@ impl Running {
     async fn last_words(&mut self, log: &mut StepLog) -> Result<(), Halt> {
         let end = Instant::now() + LAST_WORDS;
         while let Ok(Ok(1..)) = timeout_at(end, self.output.read_buf(&mut self.said)).await {
-            log.push(&self.said).await?;
-            self.said.clear();
+            self.note(log).await?;
         }
         Ok(log.flush().await?)
+    }
+
+    /// Writes down what was read, and remembers its end.
+    async fn note(&mut self, log: &mut StepLog) -> Result<(), Halt> {
+        log.push(&self.said).await?;
+        self.remembered.append(&mut self.said);
+        let old = self.remembered.len().saturating_sub(REMEMBERED);
+        self.remembered.drain(..old);
+        Ok(())
     }
 }
 

@@ -12,7 +12,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    folder, reaper,
+    folder,
+    limits::{Bounds, Limits},
+    reaper,
     worker::{self, Workshop},
 };
 
@@ -25,6 +27,8 @@ pub struct RunnerConfig {
     pub git: PathBuf,
     /// The most runs that this process executes at once, all accounts together.
     pub workers: usize,
+    /// What each program of a run may take of the machine.
+    pub limits: Limits,
     /// After how long without an answer its runs are taken for abandoned, by others; in tests less
     /// than [`Worker::LEASE`].
     pub lease: Duration,
@@ -32,7 +36,13 @@ pub struct RunnerConfig {
 
 impl Default for RunnerConfig {
     fn default() -> Self {
-        Self { dbt: "dbt".into(), git: "git".into(), workers: 4, lease: Worker::LEASE }
+        Self {
+            dbt: "dbt".into(),
+            git: "git".into(),
+            workers: 4,
+            limits: Limits::default(),
+            lease: Worker::LEASE,
+        }
     }
 }
 
@@ -79,9 +89,11 @@ impl Runner {
             workers: config.workers.max(1),
             ..config
         };
+        let bounds = Bounds::of(config.limits);
+        tracing::info!("programs of runs are bounded: {bounds}");
         let stop = CancellationToken::new();
         let (data_dir, reaping) = (data_dir(&store), reap(&store, &stop));
-        let workshop = Workshop { store, data_dir, config, worker, stop: stop.clone() };
+        let workshop = Workshop { store, data_dir, config, bounds, worker, stop: stop.clone() };
         let claiming = tokio::spawn(worker::claim(Arc::new(workshop)));
         Ok(Self { tasks: vec![claiming, reaping], stop: stop.drop_guard() })
     }

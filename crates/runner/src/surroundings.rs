@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 use domain::{LeaseId, RunId, environment_variable::VariableName, kept::Hidden, run::Run};
 use tokio::process::Command;
 
-use crate::folder::RunFolder;
+use crate::{folder::RunFolder, limits::Bounds};
 
 /// The run of a process.
 const RUN: &str = "NARROWGATE_RUN_ID";
@@ -32,12 +32,13 @@ const NETWORK: [&str; 10] = [
 const LOGIN: [&str; 6] =
     ["HOME", "USER", "LOGNAME", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND"];
 
-/// Whose process it is.
+/// Whose process it is, and what it may take of the machine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Marks<'a> {
     pub(crate) run: RunId,
     pub(crate) lease: LeaseId,
     pub(crate) data_dir: &'a Path,
+    pub(crate) bounds: &'a Bounds,
 }
 
 /// A git command, with the server's own login and nothing that would point it elsewhere.
@@ -89,7 +90,7 @@ pub(crate) fn identity(run: &Run) -> impl Iterator<Item = (String, String)> {
 }
 
 fn bare(program: &Path, marks: Marks<'_>) -> Command {
-    let mut command = Command::new(program);
+    let mut command = marks.bounds.command(program);
     command
         .env_clear()
         .envs(inherited(&["PATH"]))

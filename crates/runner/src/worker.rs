@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{RunnerConfig, RunnerError, execution};
+use crate::{RunnerConfig, RunnerError, execution, limits::Bounds};
 
 /// How long a queued run may go unseen if no wake-up tells of it.
 const ROUND: Duration = Duration::from_secs(1);
@@ -26,6 +26,8 @@ pub(crate) struct Workshop {
     /// The store's folder, as a process in any folder sees it.
     pub(crate) data_dir: DataDir,
     pub(crate) config: RunnerConfig,
+    /// What each program of a run is held to.
+    pub(crate) bounds: Bounds,
     /// Who this process is to the others on the data folder.
     pub(crate) worker: Worker,
     pub(crate) stop: CancellationToken,

@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use runner::{Runner, RunnerConfig};
+use runner::Runner;
 use store::{Clock, DataDir};
 
 use super::{
@@ -18,8 +18,7 @@ pub(super) async fn run(args: &RunnerArgs) -> Result<ExitCode, CliError> {
     let dir = DataDir::new(&config.data_dir);
     check_is_made(&dir)?;
     let store = open_with(&dir, &config.keyring(), Clock::System).await?;
-    let mut told =
-        RunnerConfig { dbt: config.dbt, workers: config.workers, ..RunnerConfig::default() };
+    let mut told = config.runner();
     if let Some(millis) = args.test_lease {
         told.lease = Duration::from_millis(millis);
     }

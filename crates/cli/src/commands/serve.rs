@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use runner::{Runner, RunnerConfig};
+use runner::Runner;
 use server::{Server, ServerConfig};
 use store::{Clock, DataDir, Store};
 use tokio::signal::unix::{SignalKind, signal};
@@ -51,12 +51,7 @@ async fn start_runner(store: &Store, config: &Config) -> Result<Runner, CliError
     if config.no_runner {
         return Ok(Runner::watch(store).await?);
     }
-    let config = RunnerConfig {
-        dbt: config.dbt.clone(),
-        workers: config.workers,
-        ..RunnerConfig::default()
-    };
-    Ok(Runner::start(store.clone(), config).await?)
+    Ok(Runner::start(store.clone(), config.runner()).await?)
 }
 
 /// Over once the process is asked to stop: SIGTERM, or Ctrl-C.
@@ -80,15 +75,9 @@ pub(super) fn listen_to_log(filter: &str) -> Result<(), CliError> {
 
 /// Whether a program is there to be started, without starting it: dbt takes seconds.
 pub(super) fn find_program(program: &Path) -> Result<PathBuf, CliError> {
-    let missing = || {
+    runner::find_program(program).ok_or_else(|| {
         let program = program.display();
         let hint = "install dbt-core with an adapter, or name it with --dbt";
         CliError::Other(format!("the dbt program `{program}` is not there: {hint}"))
-    };
-    if program.components().count() > 1 {
-        return program.is_file().then(|| program.to_owned()).ok_or_else(missing);
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(program));
-    found.into_iter().find(|file| file.is_file()).ok_or_else(missing)
+    })
 }

@@ -216,14 +216,17 @@ impl House {
     }
 
     pub(crate) async fn runner(&self, dbt: PathBuf) -> Runner {
-        let config = RunnerConfig { dbt, ..RunnerConfig::default() };
+        self.runner_by(RunnerConfig { dbt, ..RunnerConfig::default() }).await
+    }
+
+    /// The same with everything to choose.
+    pub(crate) async fn runner_by(&self, config: RunnerConfig) -> Runner {
         Runner::start(self.store.clone(), config).await.unwrap()
     }
 
     /// The same with a `git` of the test's own.
     pub(crate) async fn runner_with(&self, dbt: PathBuf, git: PathBuf) -> Runner {
-        let config = RunnerConfig { dbt, git, ..RunnerConfig::default() };
-        Runner::start(self.store.clone(), config).await.unwrap()
+        self.runner_by(RunnerConfig { dbt, git, ..RunnerConfig::default() }).await
     }
 
     /// What a runner shows the store.

@@ -1,8 +1,13 @@
 //! What dbt is given, and what it is not.
 
 use domain::{environment_variable::Place, run::RunStatus};
+use runner::{Limits, RunnerConfig};
 
 use crate::house::House;
+
+/// A file may have 1 MiB.
+const TIGHT: Limits =
+    Limits { niceness: 0, max_file_size_mib: 1, max_processes: 0, max_memory_mib: 0 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_is_in_no_log_and_in_no_file_of_the_run() {
@@ -89,5 +94,76 @@ async fn a_command_reaches_dbt_word_by_word_and_no_shell_reads_it() {
 
     let words = "<run>\n<--select>\n<tag:a b>\n<--vars>\n<{x: $HOME}>\n<;>\n<rm>\n<-rf>\n</>\n";
     assert_eq!(house.log(run, 4).await, words);
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dbt_is_nicer_than_the_server_and_bounded_as_the_kernel_tells() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build"]).await;
+    let limits = Limits { niceness: 7, max_processes: 999, max_memory_mib: 4096, ..TIGHT };
+    let dbt = house.script("cut -d' ' -f19 /proc/self/stat; cat /proc/self/limits");
+    let runner = house.runner_by(RunnerConfig { dbt, limits, ..RunnerConfig::default() }).await;
+    let run = house.trigger(job).await;
+    house.ended(run).await;
+
+    let log = house.log(run, 4).await;
+    let own = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let own: i32 = own.split(' ').nth(18).unwrap().parse().unwrap();
+    assert_eq!(log.lines().next().unwrap(), (own + 7).min(19).to_string());
+    let bound = |name: &str| {
+        let line = log.lines().find(|line| line.starts_with(name)).unwrap();
+        let rest = line.trim_start_matches(name).split_whitespace();
+        rest.take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(bound("Max core file size"), ["0", "0"]);
+    assert_eq!(bound("Max file size"), ["1048576", "1048576"]);
+    assert_eq!(bound("Max processes"), ["999", "999"]);
+    assert_eq!(bound("Max address space"), ["4294967296", "4294967296"]);
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn git_is_bounded_too() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build"]).await;
+    let git =
+        house.program("git", "grep 'Max file size' /proc/self/limits; exec /usr/bin/git \"$@\"");
+    let dbt = house.script("true");
+    let config = RunnerConfig { dbt, git, limits: TIGHT, ..RunnerConfig::default() };
+    let runner = house.runner_by(config).await;
+    let run = house.trigger(job).await;
+    house.ended(run).await;
+
+    let log = house.log(run, 1).await;
+    assert!(log.starts_with("Max file size") && log.contains(" 1048576 "), "{log}");
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_writes_too_large_a_file_ends_with_the_bound_and_its_setting() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build", "dbt run"]).await;
+    let python = "open('large', 'wb').write(bytes(2 << 20))";
+    // A program that is ended by the signal; and one that, like Python's, is told and says so.
+    let body =
+        format!("[ $1 = run ] && exec python3 -c \"{python}\"\nexec head -c 2M /dev/zero > large");
+    let limits = TIGHT;
+    let dbt = house.script(&body);
+    let runner = house.runner_by(RunnerConfig { dbt, limits, ..RunnerConfig::default() }).await;
+    let run = house.trigger(job).await;
+    let told = house.ended(run).await.message;
+
+    assert!(told.contains("dbt was ended by signal 25; it met the runner's bound"), "{told}");
+    assert!(told.contains("of 1 MiB a file (`max_file_size_mib`"), "{told}");
+    let job = house.job(place, &["dbt run"]).await;
+    let run = house.trigger(job).await;
+    let told = house.ended(run).await.message;
+    assert!(told.contains("dbt ended with code 1: "), "{told}");
+    assert!(told.contains("of 1 MiB a file (`max_file_size_mib`"), "{told}");
+    assert!(house.log(run, 4).await.contains("File too large"));
     runner.stop().await;
 }
