@@ -160,7 +160,7 @@ pub(crate) struct ServeArgs {
     pub(crate) test_clock: Option<Timestamp>,
 }
 
-/// What the programs of runs, dbt and git, may take.
+/// What the programs of runs, dbt and git, may take, and who executes dbt.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Programs of runs")]
 pub(crate) struct ProgramArgs {
@@ -178,6 +178,11 @@ pub(crate) struct ProgramArgs {
     /// use: try 16384 [default: 0]
     #[arg(long, value_name = "MIB")]
     pub(crate) max_memory_mib: Option<u64>,
+    /// The user that executes dbt, where the server is root: a name, a number, or `uid:gid`. It gets
+    /// its run's folder and the DuckDB files, and can read neither keys nor database; dbt has to be
+    /// where it gets (not under /root). See docs/isolation.md [default: the server's own user]
+    #[arg(long, value_name = "USER")]
+    pub(crate) run_as: Option<String>,
 }
 
 /// `runner`: what is not given comes from the environment, then the file, then the default.

@@ -55,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) max_processes: u64,
     /// The largest address space of each, in MiB; 0 is any.
     pub(crate) max_memory_mib: u64,
+    /// The user that executes dbt, where the server is root.
+    pub(crate) run_as: Option<String>,
     /// What is logged.
     pub(crate) log: String,
     /// Whether no run is executed here.
@@ -70,7 +72,7 @@ pub(crate) struct Config {
 }
 
 /// The keys whose values are texts, also where they look like a number: a folder may be `2026`.
-const TEXTS: [&str; 11] = [
+const TEXTS: [&str; 12] = [
     "data_dir",
     "keyring",
     "listen",
@@ -81,6 +83,7 @@ const TEXTS: [&str; 11] = [
     "smtp_url",
     "smtp_from",
     "dbt",
+    "run_as",
     "log",
 ];
 /// The others.
@@ -151,6 +154,8 @@ struct Given<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_memory_mib: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    run_as: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     no_runner: Option<bool>,
@@ -186,6 +191,7 @@ impl Config {
             max_file_size_mib: args.programs.max_file_size_mib,
             max_processes: args.programs.max_processes,
             max_memory_mib: args.programs.max_memory_mib,
+            run_as: args.programs.run_as.as_deref(),
             log: args.log.as_deref(),
             no_runner: args.no_runner.then_some(true),
             allow_plain_http: args.allow_plain_http.then_some(true),
@@ -210,6 +216,7 @@ impl Config {
             max_file_size_mib: args.programs.max_file_size_mib,
             max_processes: args.programs.max_processes,
             max_memory_mib: args.programs.max_memory_mib,
+            run_as: args.programs.run_as.as_deref(),
             log: args.log.as_deref(),
             ..Given::default()
         };
@@ -264,8 +271,8 @@ impl Config {
             max_processes: self.max_processes,
             max_memory_mib: self.max_memory_mib,
         };
-        let (dbt, workers) = (self.dbt.clone(), self.workers);
-        RunnerConfig { dbt, workers, limits, ..RunnerConfig::default() }
+        let (dbt, workers, run_as) = (self.dbt.clone(), self.workers, self.run_as.clone());
+        RunnerConfig { dbt, workers, limits, run_as, ..RunnerConfig::default() }
     }
 
     /// Where webhooks may lead.

@@ -13,8 +13,9 @@ use domain::{
     lease::Lease,
 };
 use store::{Store, StoreError};
+use tokio::io::AsyncReadExt as _;
 
-use crate::{interrupt::Halt, log::StepLog, worker::Permits};
+use crate::{interrupt::Halt, log::StepLog, run_user::RunUser, worker::Permits};
 
 /// The largest JSON file that is kept.
 const JSON_FILE: u64 = 256 * 1024 * 1024;
@@ -66,10 +67,11 @@ impl Target {
     }
 
     /// Keeps what was written since `before` as artifacts of the step; what is too large is named
-    /// in the step's log.
+    /// in the step's log. Where runs have a user of their own, only files of that user are kept.
     pub(crate) async fn keep(
         &self,
         before: &Self,
+        user: Option<RunUser>,
         (store, permits, lease): (&Store, &Permits, &Lease),
         step: u32,
         log: &mut StepLog,
@@ -85,7 +87,7 @@ impl Target {
             if !whole {
                 sql_room -= size;
             }
-            let Ok(bytes) = tokio::fs::read(self.folder.join(path)).await else { continue };
+            let Ok(bytes) = read(self.folder.join(path), user).await else { continue };
             match store.put_artifact(&permits.write, lease, step, path, bytes.into()).await {
                 Err(StoreError::Invalid { message, .. }) => {
                     log.say(format_args!("[not kept: {path}: {message}]"));
@@ -95,6 +97,19 @@ impl Target {
         }
         Ok(())
     }
+}
+
+/// What is in a file; of a user of runs, only what is its own: a link that it has made meanwhile leads
+/// the server to nothing that it could not have read itself.
+async fn read(file: PathBuf, user: Option<RunUser>) -> std::io::Result<Vec<u8>> {
+    let mut opened = tokio::fs::File::open(file).await?;
+    let meta = opened.metadata().await?;
+    if !meta.is_file() || user.is_some_and(|user| !user.owns(&meta)) {
+        return Err(std::io::ErrorKind::PermissionDenied.into());
+    }
+    let mut bytes = Vec::new();
+    opened.read_to_end(&mut bytes).await?;
+    Ok(bytes)
 }
 
 /// Puts the results of a step of an earlier run, and the manifest that they speak of, into a target

@@ -235,9 +235,13 @@ impl Execution {
         let warehouses = self.workshop.data_dir.warehouses();
         let made = profile::profile(&self.claimed, &warehouses).map_err(Halt::Failed)?;
         if let Some(file) = &made.database {
-            let place = file.parent().unwrap_or(file);
-            folder::private(place).map_err(|error| {
-                Halt::Failed(format!("the folder of the DuckDB file cannot be made: {error}"))
+            let place = match self.workshop.user {
+                Some(user) => user.make_folder(&warehouses, file).await,
+                None => folder::private(file.parent().unwrap_or(file))
+                    .map_err(|error| format!("its folder cannot be made: {error}")),
+            };
+            place.map_err(|reason| {
+                Halt::Failed(format!("the DuckDB file cannot be used: {reason}"))
             })?;
             self.take_turn(file, log, interrupts).await?;
         }
@@ -247,7 +251,17 @@ impl Execution {
         let target = target.as_ref().unwrap_or(&self.claimed.job.spec.target_name);
         log.say(format_args!("wrote the profile `{}` with target `{target}`", profile::NAME));
         self.profile = Some(made);
-        self.fetch_state(log).await
+        self.fetch_state(log).await?;
+        self.hand_over().await
+    }
+
+    /// Gives the run's folder to the user who executes dbt: all that the server writes there is
+    /// written by now.
+    async fn hand_over(&self) -> Result<(), Halt> {
+        let Some(user) = self.workshop.user else { return Ok(()) };
+        let folder = Arc::clone(&self.folder);
+        let given = tokio::task::spawn_blocking(move || folder.give_to(user)).await;
+        given.map_err(Halt::failed)?.map_err(Halt::failed)
     }
 
     /// Fetches what the run that this one defers to has left, if it defers to one.
@@ -321,7 +335,16 @@ impl Execution {
         };
         let target = checkout.project.join("target");
         let permit = &self.permits.read;
-        artifacts::put_back(self.store(), permit, (run, step), &target).await?;
+        match self.workshop.user {
+            None => artifacts::put_back(self.store(), permit, (run, step), &target).await?,
+            Some(user) => {
+                // `target` is in the user's hands, and may lead anywhere.
+                let ours = self.folder.retried();
+                artifacts::put_back(self.store(), permit, (run, step), &ours).await?;
+                user.lend(&ours).map_err(Halt::failed)?;
+                user.copy(&ours, &target).await.map_err(Halt::Failed)?;
+            }
+        }
         log.say(format_args!("going on from what step {step} of run {run} left"));
         self.invoke(&["retry".to_owned()], index, log, interrupts).await
     }
@@ -345,7 +368,7 @@ impl Execution {
         command.envs(surroundings::identity(&self.claimed.run));
         let ended = process::run(command, log, interrupts).await;
         let place = (self.store(), &self.permits, &self.claimed.lease);
-        Target::look(target).await.keep(&before, place, index, log).await?;
+        Target::look(target).await.keep(&before, self.workshop.user, place, index, log).await?;
         dbt::verdict(&ended?, &self.workshop.bounds).map_err(Halt::Failed)
     }
 
@@ -356,7 +379,7 @@ impl Execution {
     fn marks(&self) -> Marks<'_> {
         let Lease { id: lease, run, .. } = self.claimed.lease;
         let (data_dir, bounds) = (self.workshop.data_dir.path(), &self.workshop.bounds);
-        Marks { run, lease, data_dir, bounds }
+        Marks { run, lease, data_dir, bounds, user: self.workshop.user }
     }
 }
 

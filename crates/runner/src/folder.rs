@@ -9,6 +9,8 @@ use std::{
 
 use domain::{LeaseId, RunId};
 
+use crate::run_user::RunUser;
+
 /// Everything that a run has on disk while it is under way, for the server's user alone (0700):
 /// the working copy, and beside it what dbt is given as home, temporary folder and profiles.
 ///
@@ -59,6 +61,25 @@ impl RunFolder {
     /// What an earlier run left, for dbt to defer to and compare with.
     pub(crate) fn state(&self) -> PathBuf {
         self.root.join("state")
+    }
+
+    /// What `dbt retry` goes on from, where the server does not write into the working copy.
+    pub(crate) fn retried(&self) -> PathBuf {
+        self.root.join("retried")
+    }
+
+    /// Gives the user of runs what is in it: working copy, home and temporary folder to change,
+    /// profiles and state to read. Until then nobody but the server gets in.
+    pub(crate) fn give_to(&self, user: RunUser) -> io::Result<()> {
+        for place in [self.working_copy(), self.home(), self.temporary()] {
+            user.own(&place)?;
+        }
+        for place in [self.profiles(), self.state()] {
+            if place.exists() {
+                user.lend(&place)?;
+            }
+        }
+        user.let_through(&self.root)
     }
 
     /// Where `profiles.yml` is: outside of the working copy, so that no project brings its own.

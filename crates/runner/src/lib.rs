@@ -42,6 +42,7 @@ mod process;
 mod profile;
 mod program;
 mod reaper;
+mod run_user;
 mod runner;
 mod surroundings;
 mod worker;

@@ -15,6 +15,7 @@ use crate::{
     folder,
     limits::{Bounds, Limits},
     reaper,
+    run_user::RunUser,
     worker::{self, Workshop},
 };
 
@@ -29,6 +30,8 @@ pub struct RunnerConfig {
     pub workers: usize,
     /// What each program of a run may take of the machine.
     pub limits: Limits,
+    /// The user that executes dbt, by name, number or `uid:gid`; the server's own unless given.
+    pub run_as: Option<String>,
     /// After how long without an answer its runs are taken for abandoned, by others; in tests less
     /// than [`Worker::LEASE`].
     pub lease: Duration,
@@ -41,6 +44,7 @@ impl Default for RunnerConfig {
             git: "git".into(),
             workers: 4,
             limits: Limits::default(),
+            run_as: None,
             lease: Worker::LEASE,
         }
     }
@@ -55,6 +59,14 @@ pub enum RunnerError {
     /// The catalogue does not let the runner do its work.
     #[error("the runner may not do its work: {0}")]
     Denied(#[from] domain::authz::Denied),
+    /// Runs cannot be executed by this user.
+    #[error("`run_as` cannot be `{user}`: {reason}")]
+    RunAs {
+        /// As it was configured.
+        user: String,
+        /// Why.
+        reason: String,
+    },
     /// A program cannot be started, or is not what it should be.
     #[error("`{program}` {reason}")]
     Program {
@@ -78,7 +90,8 @@ impl Runner {
     ///
     /// # Errors
     /// [`RunnerError::Store`] if the store does not answer; [`RunnerError::Denied`] if the
-    /// catalogue does not give `system:runner` the right to write runs.
+    /// catalogue does not give `system:runner` the right to write runs; [`RunnerError::RunAs`] if runs
+    /// cannot be executed by the user that is asked for.
     pub async fn start(store: Store, config: RunnerConfig) -> Result<Self, RunnerError> {
         worker::permits(&store).await?;
         let mut worker = Worker::of_process(std::process::id(), store.clock().now());
@@ -91,9 +104,12 @@ impl Runner {
         };
         let bounds = Bounds::of(config.limits);
         tracing::info!("programs of runs are bounded: {bounds}");
+        let data_dir = data_dir(&store);
+        let user = isolated(&config, &data_dir).await?;
         let stop = CancellationToken::new();
-        let (data_dir, reaping) = (data_dir(&store), reap(&store, &stop));
-        let workshop = Workshop { store, data_dir, config, bounds, worker, stop: stop.clone() };
+        let reaping = reap(&store, &stop);
+        let workshop =
+            Workshop { store, data_dir, config, bounds, user, worker, stop: stop.clone() };
         let claiming = tokio::spawn(worker::claim(Arc::new(workshop)));
         Ok(Self { tasks: vec![claiming, reaping], stop: stop.drop_guard() })
     }
@@ -121,6 +137,21 @@ impl Runner {
             }
         }
     }
+}
+
+/// Who executes runs, and a line that tells it.
+async fn isolated(
+    config: &RunnerConfig,
+    data_dir: &DataDir,
+) -> Result<Option<RunUser>, RunnerError> {
+    let Some(name) = &config.run_as else {
+        tracing::warn!("runs can read the server's data folder: see docs/isolation.md");
+        return Ok(None);
+    };
+    let user = RunUser::prepare(name, data_dir).await;
+    let user = user.map_err(|reason| RunnerError::RunAs { user: name.clone(), reason })?;
+    tracing::info!("runs are executed as user {name}, who cannot read keys and database");
+    Ok(Some(user))
 }
 
 fn reap(store: &Store, stop: &CancellationToken) -> JoinHandle<()> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 use domain::{LeaseId, RunId, environment_variable::VariableName, kept::Hidden, run::Run};
 use tokio::process::Command;
 
-use crate::{folder::RunFolder, limits::Bounds};
+use crate::{folder::RunFolder, limits::Bounds, run_user::RunUser};
 
 /// The run of a process.
 const RUN: &str = "NARROWGATE_RUN_ID";
@@ -39,6 +39,8 @@ pub(crate) struct Marks<'a> {
     pub(crate) lease: LeaseId,
     pub(crate) data_dir: &'a Path,
     pub(crate) bounds: &'a Bounds,
+    /// Who executes dbt, if not the server's user.
+    pub(crate) user: Option<RunUser>,
 }
 
 /// A git command, with the server's own login and nothing that would point it elsewhere.
@@ -59,6 +61,9 @@ pub(crate) fn dbt(
     variables: &BTreeMap<VariableName, Hidden>,
 ) -> Command {
     let mut command = bare(program, marks);
+    if let Some(user) = marks.user {
+        user.puts_on(&mut command);
+    }
     // First, so that they take the place of none of ours.
     command.envs(variables.iter().map(|(name, value)| (name.as_str(), value.reveal())));
     command

@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{RunnerConfig, RunnerError, execution, limits::Bounds};
+use crate::{RunnerConfig, RunnerError, execution, limits::Bounds, run_user::RunUser};
 
 /// How long a queued run may go unseen if no wake-up tells of it.
 const ROUND: Duration = Duration::from_secs(1);
@@ -28,6 +28,8 @@ pub(crate) struct Workshop {
     pub(crate) config: RunnerConfig,
     /// What each program of a run is held to.
     pub(crate) bounds: Bounds,
+    /// Who executes dbt, if not the server's user.
+    pub(crate) user: Option<RunUser>,
     /// Who this process is to the others on the data folder.
     pub(crate) worker: Worker,
     pub(crate) stop: CancellationToken,

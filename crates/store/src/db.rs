@@ -62,6 +62,11 @@ impl DataDir {
     pub fn warehouses(&self) -> PathBuf {
         self.0.join("warehouses")
     }
+    /// Virtual environments with a dbt, one folder a version.
+    #[must_use]
+    pub fn dbt(&self) -> PathBuf {
+        self.0.join("dbt")
+    }
     /// Working copies of runs; each is removed when its run ends.
     #[must_use]
     pub fn work(&self) -> PathBuf {

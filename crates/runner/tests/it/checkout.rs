@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader},
     net::{TcpListener, TcpStream},
-    os::unix::fs::chown,
+    os::unix::{fs::chown, process::CommandExt as _},
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -187,7 +187,9 @@ struct Serving(Child);
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // Its group: `git daemon` is a process of git's, which would go on and hold what it inherited.
+        let group = format!("-{}", self.0.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.0.wait();
     }
 }
@@ -200,7 +202,8 @@ async fn a_repository_behind_http_or_gits_own_protocol_can_be_cloned() {
 
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/git_http.py");
     let mut http = Command::new("python3");
-    let mut http = http.arg(script).arg(folder).stdout(Stdio::piped()).spawn().unwrap();
+    let http = http.arg(script).arg(folder).stdout(Stdio::piped()).process_group(0);
+    let mut http = http.spawn().unwrap();
     let mut port = String::new();
     BufReader::new(http.stdout.take().unwrap()).read_line(&mut port).unwrap();
     let _http = Serving(http);
@@ -214,6 +217,7 @@ async fn a_repository_behind_http_or_gits_own_protocol_can_be_cloned() {
     let daemon = Command::new("git")
         .args(["-c", "safe.directory=*", "daemon", "--export-all", "--listen=127.0.0.1"])
         .args([format!("--port={port}"), format!("--base-path={}", folder.display())])
+        .process_group(0)
         .spawn()
         .unwrap();
     let _daemon = Serving(daemon);

@@ -13,6 +13,7 @@ mod deferral;
 mod ends;
 mod generated;
 mod house;
+mod isolation;
 mod leases;
 mod postgres;
 mod retry;
