@@ -10,7 +10,7 @@ use figment::{
     providers::{Format as _, Serialized, Toml},
     value::{Dict, Map, Value},
 };
-use runner::{Limits, RunnerConfig};
+use runner::{DbtVersions, Limits, RunnerConfig};
 use serde::{Deserialize, Serialize};
 use server::{MailConfig, TlsFiles, TrustedProxies, WebhookTargets};
 
@@ -45,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) smtp_from: Option<String>,
     /// The dbt program.
     pub(crate) dbt: PathBuf,
+    /// Programs for versions of dbt, in the file alone.
+    pub(crate) dbt_versions: DbtVersions,
     /// How many runs are executed at once, 1 or more.
     pub(crate) workers: usize,
     /// How much nicer than the server the programs of runs are, 0 to 19.
@@ -237,6 +239,7 @@ impl Config {
         let below = Figment::from(Serialized::default("listen", "127.0.0.1:8580"))
             .merge(Serialized::default("trusted_proxy", TrustedProxies::default()))
             .merge(Serialized::default("dbt", "dbt"))
+            .merge(Serialized::default("dbt_versions", DbtVersions::new()))
             .merge(Serialized::default("workers", 4))
             .merge(Serialized::default("niceness", limits.niceness))
             .merge(Serialized::default("max_file_size_mib", limits.max_file_size_mib))
@@ -272,7 +275,8 @@ impl Config {
             max_memory_mib: self.max_memory_mib,
         };
         let (dbt, workers, run_as) = (self.dbt.clone(), self.workers, self.run_as.clone());
-        RunnerConfig { dbt, workers, limits, run_as, ..RunnerConfig::default() }
+        let dbt_versions = self.dbt_versions.clone();
+        RunnerConfig { dbt, dbt_versions, workers, limits, run_as, ..RunnerConfig::default() }
     }
 
     /// Where webhooks may lead.

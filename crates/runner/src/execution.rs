@@ -1,6 +1,10 @@
 //! One run, from its claim to its end.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{
     LeaseId, RunId,
@@ -28,6 +32,7 @@ use crate::{
     process,
     profile::{self, Profile},
     surroundings::{self, Marks},
+    versions,
     worker::{Permits, Workshop},
 };
 
@@ -114,6 +119,8 @@ struct Execution {
     folder: Arc<RunFolder>,
     checkout: Option<Checkout>,
     profile: Option<Profile>,
+    /// The dbt that the run asks for.
+    dbt: PathBuf,
 }
 
 impl Execution {
@@ -124,7 +131,8 @@ impl Execution {
         folder: Arc<RunFolder>,
     ) -> Self {
         let (workshop, permits) = (Arc::clone(workshop), permits.clone());
-        Self { workshop, permits, claimed, folder, checkout: None, profile: None }
+        let dbt = workshop.config.dbt.clone();
+        Self { workshop, permits, claimed, folder, checkout: None, profile: None, dbt }
     }
 
     /// Does all steps, unless the hold on the run is lost.
@@ -250,9 +258,21 @@ impl Execution {
         let target = &self.claimed.run.trigger.target_name_override;
         let target = target.as_ref().unwrap_or(&self.claimed.job.spec.target_name);
         log.say(format_args!("wrote the profile `{}` with target `{target}`", profile::NAME));
+        self.dbt = self.pick_dbt(log)?;
         self.profile = Some(made);
         self.fetch_state(log).await?;
         self.hand_over().await
+    }
+
+    /// Finds the dbt of the version that the run asks for.
+    fn pick_dbt(&self, log: &mut StepLog) -> Result<PathBuf, Halt> {
+        let (job, trigger) = (&self.claimed.job.spec, &self.claimed.run.trigger);
+        let asked = plan::version(job, trigger, &self.claimed.environment.spec.dbt_version);
+        let config = &self.workshop.config;
+        let table = versions::table(&config.dbt_versions, &self.workshop.data_dir);
+        let picked = versions::pick(asked, &table, &config.dbt).map_err(Halt::Failed)?;
+        log.say(format_args!("dbt {asked} is asked for: `{}` runs", picked.display()));
+        Ok(picked.to_owned())
     }
 
     /// Gives the run's folder to the user who executes dbt: all that the server writes there is
@@ -362,7 +382,7 @@ impl Execution {
         };
         let target = checkout.project.join("target");
         let before = Target::look(target.clone()).await;
-        let (dbt, folder, marks) = (&self.workshop.config.dbt, &self.folder, self.marks());
+        let (dbt, folder, marks) = (&self.dbt, &self.folder, self.marks());
         let mut command = surroundings::dbt(dbt, marks, folder, &self.claimed.variables);
         dbt::invocation(&mut command, arguments, &checkout.project, profile);
         command.envs(surroundings::identity(&self.claimed.run));

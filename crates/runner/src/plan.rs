@@ -44,8 +44,7 @@ pub(crate) fn plan(
     connection: Option<&Connection>,
     default_version: &str,
 ) -> Vec<PlannedStep> {
-    let version = trigger.dbt_version_override.as_ref().or(job.dbt_version.as_ref());
-    let static_docs = knows_static_docs(version.map_or(default_version, String::as_str));
+    let static_docs = knows_static_docs(version(job, trigger, default_version));
     let connection = connection.map_or("(none)", |connection| connection.spec.name.as_str());
     let mut steps = vec![
         PlannedStep { name: "Clone git repository".to_owned(), work: Work::Clone },
@@ -75,6 +74,12 @@ pub(crate) fn plan(
         steps.push(dbt("dbt docs generate", &docs(&["docs", "generate"], static_docs), false));
     }
     steps
+}
+
+/// The version of dbt that a run asks for: the trigger's, else the job's, else the environment's.
+pub(crate) fn version<'a>(job: &'a JobSpec, trigger: &'a Trigger, default: &'a str) -> &'a str {
+    let version = trigger.dbt_version_override.as_ref().or(job.dbt_version.as_ref());
+    version.map_or(default, String::as_str)
 }
 
 /// A step of the job's own.

@@ -16,6 +16,7 @@ use crate::{
     limits::{Bounds, Limits},
     reaper,
     run_user::RunUser,
+    versions::DbtVersions,
     worker::{self, Workshop},
 };
 
@@ -24,6 +25,9 @@ use crate::{
 pub struct RunnerConfig {
     /// The `dbt` program: a path, or a name to look for in `PATH`.
     pub dbt: PathBuf,
+    /// Programs for versions of dbt that runs ask for, beside those that are installed in the data
+    /// folder; where there are neither, all runs take [`RunnerConfig::dbt`].
+    pub dbt_versions: DbtVersions,
     /// The `git` program, likewise.
     pub git: PathBuf,
     /// The most runs that this process executes at once, all accounts together.
@@ -41,6 +45,7 @@ impl Default for RunnerConfig {
     fn default() -> Self {
         Self {
             dbt: "dbt".into(),
+            dbt_versions: DbtVersions::new(),
             git: "git".into(),
             workers: 4,
             limits: Limits::default(),
@@ -67,6 +72,9 @@ pub enum RunnerError {
         /// Why.
         reason: String,
     },
+    /// A dbt cannot be installed.
+    #[error("dbt cannot be installed: {0}")]
+    Install(String),
     /// A program cannot be started, or is not what it should be.
     #[error("`{program}` {reason}")]
     Program {
@@ -98,6 +106,11 @@ impl Runner {
         worker.lease = config.lease;
         let config = RunnerConfig {
             dbt: settled(&config.dbt),
+            dbt_versions: config
+                .dbt_versions
+                .iter()
+                .map(|(version, program)| (version.clone(), settled(program)))
+                .collect(),
             git: settled(&config.git),
             workers: config.workers.max(1),
             ..config

@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod dbt;
 mod demo;
 mod dev_cert;
 mod grants;
@@ -33,6 +34,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Check(args) => check::run(args).await,
         Command::Run(command) => run::run(command).await,
         Command::Audit(command) => audit::run(command).await,
+        Command::Dbt(command) => dbt::run(&command),
         Command::DevCert(args) => dev_cert::run(&args),
         Command::Openapi => {
             output::json(&server::openapi())?;

@@ -7,16 +7,16 @@ use store::{Clock, DataDir};
 
 use super::{
     check_is_made, open_with,
-    serve::{asked_to_stop, find_program, listen_to_log},
+    serve::{asked_to_stop, find_dbt, listen_to_log},
 };
 use crate::{args::RunnerArgs, config::Config, error::CliError, output};
 
 pub(super) async fn run(args: &RunnerArgs) -> Result<ExitCode, CliError> {
-    let config = Config::load_runner(args)?;
+    let mut config = Config::load_runner(args)?;
     listen_to_log(&config.log)?;
-    find_program(&config.dbt)?;
     let dir = DataDir::new(&config.data_dir);
     check_is_made(&dir)?;
+    config.dbt = find_dbt(&config.dbt, &dir)?;
     let store = open_with(&dir, &config.keyring(), Clock::System).await?;
     let mut told = config.runner();
     if let Some(millis) = args.test_lease {

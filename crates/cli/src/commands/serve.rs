@@ -15,12 +15,12 @@ use super::open_with;
 use crate::{args::ServeArgs, config::Config, error::CliError, output};
 
 pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
-    let config = Config::load(args)?;
+    let mut config = Config::load(args)?;
     listen_to_log(&config.log)?;
     let clock = args.test_clock.map_or(Clock::System, Clock::fixed);
     let dir = DataDir::new(&config.data_dir);
     if !config.no_runner {
-        find_program(&config.dbt)?;
+        config.dbt = find_dbt(&config.dbt, &dir)?;
     }
     let store = open_with(&dir, &config.keyring(), clock).await?;
     store.lock_for_serving()?;
@@ -73,11 +73,20 @@ pub(super) fn listen_to_log(filter: &str) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The default dbt: the program, or, where none is named and none is in `PATH`, the newest that is
+/// installed in the data folder.
+pub(super) fn find_dbt(program: &Path, dir: &DataDir) -> Result<PathBuf, CliError> {
+    find_program(program).or_else(|missing| match runner::installed_dbts(dir).pop() {
+        Some(newest) if program == Path::new("dbt") => Ok(newest.program),
+        _ => Err(missing),
+    })
+}
+
 /// Whether a program is there to be started, without starting it: dbt takes seconds.
 pub(super) fn find_program(program: &Path) -> Result<PathBuf, CliError> {
     runner::find_program(program).ok_or_else(|| {
         let program = program.display();
-        let hint = "install dbt-core with an adapter, or name it with --dbt";
+        let hint = "`narrowgate dbt install 1.11`, or name it with --dbt";
         CliError::Other(format!("the dbt program `{program}` is not there: {hint}"))
     })
 }

@@ -21,3 +21,4 @@ mod schedule;
 mod shop;
 mod side_by_side;
 mod surroundings;
+mod versions;
