@@ -163,28 +163,30 @@ pub(crate) struct ServeArgs {
     pub(crate) test_clock: Option<Timestamp>,
 }
 
+/// The heading of options about what runs may.
+const OF_RUNS: &str = "Programs of runs";
+
 /// What the programs of runs, dbt and git, may take, and who executes dbt.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Programs of runs")]
 pub(crate) struct ProgramArgs {
     /// How much nicer than the server they are, 0 to 19 [default: 5]
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = OF_RUNS, value_name = "N")]
     pub(crate) niceness: Option<u8>,
     /// The largest file that they may write, the DuckDB file included; 0 is any [default: 65536]
-    #[arg(long, value_name = "MIB")]
+    #[arg(long, help_heading = OF_RUNS, value_name = "MIB")]
     pub(crate) max_file_size_mib: Option<u64>,
     /// The most processes and threads of their user, counted over all that this user runs; 0 is
     /// any; the kernel does not hold root to it [default: 4096]
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = OF_RUNS, value_name = "N")]
     pub(crate) max_processes: Option<u64>,
     /// The largest address space of each; 0 is any. DuckDB and Python map several times what they
     /// use: try 16384 [default: 0]
-    #[arg(long, value_name = "MIB")]
+    #[arg(long, help_heading = OF_RUNS, value_name = "MIB")]
     pub(crate) max_memory_mib: Option<u64>,
     /// The user that executes dbt, where the server is root: a name, a number, or `uid:gid`. It gets
     /// its run's folder and the DuckDB files, and can read neither keys nor database; dbt has to be
     /// where it gets (not under /root). See docs/isolation.md [default: the server's own user]
-    #[arg(long, value_name = "USER")]
+    #[arg(long, help_heading = OF_RUNS, value_name = "USER")]
     pub(crate) run_as: Option<String>,
 }
 

@@ -147,7 +147,10 @@ fn wrong_arguments_are_exit_code_2_and_help_teaches() {
         assert_eq!(said.code, Some(0));
         assert!(!said.out.contains("ngst_") && !said.out.contains("--token ng"), "{said:?}");
     }
-    assert!(narrowgate(&["serve", "--help"]).out.contains("NARROWGATE_LISTEN"));
+    let serve = narrowgate(&["serve", "--help"]).out;
+    assert!(serve.contains("NARROWGATE_LISTEN"));
+    let (options, of_runs) = serve.split_once("Programs of runs:").unwrap();
+    assert!(options.contains("--log <FILTER>") && of_runs.contains("--max-file-size-mib <MIB>"));
     assert!(narrowgate(&["openapi"]).out.contains("\"openapi\": \"3.1.0\""));
 }
 
