@@ -1,13 +1,19 @@
 //! What a handler gives back when all is well.
 
+use std::convert::Infallible;
+
 use axum::{
     Json,
     body::Body,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderName, StatusCode, header},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, Sse},
+    },
 };
 use bytes::Bytes;
 use domain::list::Paged;
+use futures_util::Stream;
 use serde::Serialize;
 use utoipa::ToSchema;
 use wire::{Envelope, ListParams};
@@ -152,5 +158,48 @@ impl IntoResponse for File {
 impl Answer for File {
     fn describe(doc: &mut Described) {
         doc.answers_file(StatusCode::OK, &["application/json", "text/plain"]);
+    }
+}
+
+/// Plain text. It is shown by no browser as a page.
+pub(crate) struct Text(pub(crate) String);
+
+impl IntoResponse for Text {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], self.0).into_response()
+    }
+}
+
+impl Answer for Text {
+    fn describe(doc: &mut Described) {
+        doc.answers_file(StatusCode::OK, &["text/plain"]);
+    }
+}
+
+/// Server-sent events, which go on until their end.
+pub(crate) struct Events(Response);
+
+impl Events {
+    /// What they come from.
+    pub(crate) fn new<S>(events: Sse<S>) -> Self
+    where
+        S: Stream<Item = Result<Event, Infallible>> + Send + 'static,
+    {
+        let no_store = [(header::CACHE_CONTROL, "no-store")];
+        // A proxy is to pass on each event as it comes (nginx).
+        let no_buffer = [(HeaderName::from_static("x-accel-buffering"), "no")];
+        Self((no_store, no_buffer, events).into_response())
+    }
+}
+
+impl IntoResponse for Events {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Answer for Events {
+    fn describe(doc: &mut Described) {
+        doc.answers_file(StatusCode::OK, &["text/event-stream"]);
     }
 }

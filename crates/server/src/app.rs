@@ -7,7 +7,9 @@ use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use store::Store;
 use tokio::sync::Notify;
 
-use crate::{TrustedProxies, mail::Mailer, serve::Limits, webhooks::WebhookTargets};
+use crate::{
+    TrustedProxies, mail::Mailer, serve::Limits, streams::Streams, webhooks::WebhookTargets,
+};
 
 /// The state of the router.
 #[derive(Clone)]
@@ -28,6 +30,8 @@ pub(crate) struct App {
     pub(crate) mailer: Option<Mailer>,
     /// Where webhooks may lead.
     pub(crate) webhook_targets: WebhookTargets,
+    /// Answers that go on.
+    pub(crate) streams: Streams,
 }
 
 /// A new secret from the operating system's generator.

@@ -14,7 +14,7 @@ use wire::{Extra, Status};
 use crate::{
     app::App,
     error::ApiError,
-    extract::{At, Body, NoParameters, PathId, Query, Remainder},
+    extract::{At, Body, Follow, NoParameters, PathId, Query, Remainder, Standing},
 };
 
 /// What is known of a route from its handler's types.
@@ -24,6 +24,8 @@ pub(crate) struct Described {
     pub(crate) body: Option<Value>,
     /// Whether it reads the parameters of lists.
     pub(crate) lists: bool,
+    /// Whether it can be followed.
+    pub(crate) follows: bool,
     /// Its good answer.
     pub(crate) answer: Option<(u16, Value)>,
     /// Schemas that are named in it.
@@ -99,6 +101,13 @@ impl Part for State<App> {}
 impl<I: PathId> Part for At<I> {}
 impl Part for Remainder {}
 impl Part for NoParameters {}
+impl Part for Standing {}
+
+impl Part for Follow {
+    fn describe(doc: &mut Described) {
+        doc.follows = true;
+    }
+}
 
 impl Part for Query {
     fn describe(doc: &mut Described) {

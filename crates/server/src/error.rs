@@ -51,6 +51,12 @@ pub(crate) enum ApiError {
     /// The answer was not made in time.
     #[error("the answer was not made in time")]
     TookTooLong,
+    /// The caller has as many streams as one may have.
+    #[error("at most {0} streams at once: close one first")]
+    TooManyStreams(usize),
+    /// All callers together have as many streams as there may be.
+    #[error("there are as many streams as may be")]
+    NoSeat,
     /// The body is no JSON.
     #[error("the body must be application/json")]
     UnsupportedMediaType,
@@ -108,12 +114,36 @@ impl ApiError {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Store(StoreError::Conflict(_) | StoreError::LeaseLost) => StatusCode::CONFLICT,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::TookTooLong | Self::Store(StoreError::Unavailable(_)) => {
+            Self::TooManyStreams(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TookTooLong | Self::NoSeat | Self::Store(StoreError::Unavailable(_)) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Internal | Self::Store(StoreError::Newer { .. } | StoreError::Corrupt(_)) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
+        }
+    }
+
+    /// What the envelope says of it, for an answer that has begun.
+    pub(crate) fn into_status(self) -> Status {
+        self.note();
+        self.told()
+    }
+
+    fn told(&self) -> Status {
+        Status {
+            code: self.status().as_u16(),
+            is_success: false,
+            user_message: self.user_message(),
+            developer_message: self.developer_message(),
+        }
+    }
+
+    /// What is our doing goes whole to the log, to no caller.
+    fn note(&self) {
+        let code = self.status();
+        if code.is_server_error() && code != StatusCode::NOT_IMPLEMENTED {
+            tracing::error!(error = ?self, "a request failed");
         }
     }
 
@@ -207,23 +237,14 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let code = self.status();
-        if code.is_server_error() && code != StatusCode::NOT_IMPLEMENTED {
-            // Told whole to the log, to no caller.
-            tracing::error!(error = ?self, "a request failed");
-        }
-        let status = Status {
-            code: code.as_u16(),
-            is_success: false,
-            user_message: self.user_message(),
-            developer_message: self.developer_message(),
-        };
-        let body = Envelope { status, data: self.data(), extra: None };
+        self.note();
+        let body = Envelope { status: self.told(), data: self.data(), extra: None };
         let mut response = (code, Json(body)).into_response();
         let headers = response.headers_mut();
         if let Some(challenge) = self.challenge() {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if code == StatusCode::SERVICE_UNAVAILABLE {
+        if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&code) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

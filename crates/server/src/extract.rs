@@ -23,6 +23,9 @@ use crate::{app::App, error::ApiError, request_id::RequestId};
 /// The largest body that is read: 1 MiB.
 pub(crate) const MAX_BODY: usize = 1 << 20;
 
+/// Where a stream that broke off goes on.
+const LAST_EVENT_ID: &str = "last-event-id";
+
 /// Who calls: read once a request, kept in its extensions.
 pub(crate) async fn caller(parts: &mut Parts, app: &App) -> Result<Arc<Caller>, ApiError> {
     if let Some(caller) = parts.extensions.get::<Arc<Caller>>() {
@@ -83,6 +86,37 @@ fn origin(parts: &Parts, app: &App) -> Origin {
 fn agent(headers: &HeaderMap) -> String {
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     agent.unwrap_or_default().chars().take(255).collect()
+}
+
+/// Who calls, to be asked again while an answer goes on.
+pub(crate) struct Standing {
+    secret: TokenSecret,
+    origin: Origin,
+    account: AccountId,
+}
+
+impl Standing {
+    /// What the caller may now, read from the database: a token that was revoked, narrowed or may
+    /// no longer come from its address gets what a new request would get.
+    pub(crate) async fn permit<A: AccessMarker, K: KindMarker>(
+        &self,
+        app: &App,
+    ) -> Result<Permit<A, K>, ApiError> {
+        let principal = app.store.authenticate_anew(&self.secret, self.origin.address).await?;
+        let principal = principal.ok_or(ApiError::Unauthenticated)?;
+        let caller = Arc::new(Caller::new(principal, self.origin.clone()));
+        Ok(authorize(&caller, self.account)?)
+    }
+}
+
+impl FromRequestParts<App> for Standing {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let caller = caller(parts, app).await?;
+        let account = account(parts, &caller).await?;
+        Ok(Self { secret: presented(parts)?, origin: origin(parts, app), account })
+    }
 }
 
 /// May the caller? The account is the path's, or the caller's own where the path names none.
@@ -222,6 +256,39 @@ impl FromRequestParts<App> for Query {
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
         Ok(Self(ListParams::parse(parts.uri.query().unwrap_or_default())?))
+    }
+}
+
+/// Whether what there is is asked for, or also what comes: `follow=1`, and from where.
+pub(crate) enum Follow {
+    /// What there is.
+    No,
+    /// What comes after this many bytes: `Last-Event-ID`, or all of it.
+    From(u64),
+}
+
+impl FromRequestParts<App> for Follow {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let mut follow = false;
+        for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            follow = match (&*key, &*value) {
+                ("follow", "1" | "true") => true,
+                ("follow", "0" | "false" | "") => false,
+                ("follow", _) => return Err(ApiError::field("follow", "must be 0 or 1")),
+                _ => return Err(ApiError::field(&*key, "is no parameter of this path")),
+            };
+        }
+        if !follow {
+            return Ok(Self::No);
+        }
+        let Some(last) = parts.headers.get(LAST_EVENT_ID) else { return Ok(Self::From(0)) };
+        let last = last.to_str().ok().and_then(|text| text.parse().ok());
+        last.map(Self::From).ok_or_else(|| {
+            ApiError::field(LAST_EVENT_ID, "must be the id of an event of this stream")
+        })
     }
 }
 

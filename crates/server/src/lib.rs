@@ -26,6 +26,7 @@ mod request_id;
 mod retention;
 mod routes;
 mod serve;
+mod streams;
 mod tls;
 mod unread;
 mod webhooks;

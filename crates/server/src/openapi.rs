@@ -102,6 +102,9 @@ fn failures(route: &ServedRoute) -> Vec<(&'static str, &'static str)> {
         failures.push(("413", "the body is larger than 1 MiB"));
         failures.push(("415", "the body is not application/json"));
     }
+    if route.described.follows {
+        failures.push(("429", "the token has as many streams as it may have"));
+    }
     failures.push(("503", "the store is not available"));
     failures
 }
@@ -171,7 +174,26 @@ fn parameters(route: &ServedRoute) -> Vec<Value> {
         })
         .chain([filters()])
         .filter(|_| route.described.lists);
-    in_path.chain(in_query).collect()
+    let follow = route.described.follows.then(follow).into_iter().flatten();
+    in_path.chain(in_query).chain(follow).collect()
+}
+
+/// The parameters of what can be followed.
+fn follow() -> [Value; 2] {
+    [
+        json!({
+            "name": "follow",
+            "in": "query",
+            "description": "`1`: also what comes, as server-sent events (`log`, `end`, `refused`).",
+            "schema": { "type": "string", "enum": ["0", "1", "true", "false"], "default": "0" },
+        }),
+        json!({
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The id of the last event that came, with `follow`: go on behind it.",
+            "schema": { "type": "integer", "format": "int64", "minimum": 0 },
+        }),
+    ]
 }
 
 /// The filters of a list, which no document could name one by one: each is a parameter of its own.

@@ -18,6 +18,7 @@ use crate::{
     outbox::Messenger,
     retention,
     routes::router,
+    streams::Streams,
     tls::{Tls, TlsError, TlsFiles, hsts},
     webhooks::WebhookTargets,
 };
@@ -78,21 +79,32 @@ impl ServerConfig {
     }
 }
 
-/// How long things may take. A run is not among them: it goes on by itself.
+/// How long things may take, and how many streams there may be. A run is not among them: it goes on
+/// by itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// A request's head, from the first wait for it: also how long a connection may be idle.
     pub head: Duration,
     /// A request's body.
     pub body: Duration,
-    /// The whole answer.
+    /// The whole answer; of a stream, what comes before its first event.
     pub answer: Duration,
+    /// How many streams go on at once.
+    pub streams: usize,
+    /// How many of them one service token, or one user, has.
+    pub streams_each: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { head: seconds(30), body: seconds(30), answer: seconds(60) }
+        Self {
+            head: seconds(30),
+            body: seconds(30),
+            answer: seconds(60),
+            streams: 256,
+            streams_each: 16,
+        }
     }
 }
 
@@ -205,7 +217,9 @@ impl Server {
             exports: Arc::default(),
             mailer: self.mailer,
             webhook_targets: self.webhook_targets,
+            streams: Streams::default(),
         };
+        let stopping = app.streams.stopping.clone();
         let exports = exports::write(app.store.clone(), Arc::clone(&app.exports));
         let messenger = Messenger::of(&app, self.outbox_round);
         let mut router = router(app);
@@ -236,6 +250,8 @@ impl Server {
         }
         beside.spawn(async move {
             shutdown.await;
+            // They would hold up what is finished in the time of grace.
+            stopping.cancel();
             handle.graceful_shutdown(Some(GRACE));
         });
         let ended = match self.tls {

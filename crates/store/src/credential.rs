@@ -91,6 +91,15 @@ impl Store {
         address: Option<IpAddr>,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
         let found = self.find_principal(secret).await?;
+        self.admitted(found, address).await
+    }
+
+    /// Holds a principal to its account's IP restrictions, and notes the use.
+    async fn admitted(
+        &self,
+        found: Option<Known>,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Arc<Principal>>, StoreError> {
         let Some(Known { principal, rules, .. }) = found else { return Ok(None) };
         let account = principal.account();
         if let Some(revision) = rules
@@ -106,6 +115,20 @@ impl Store {
         Ok(Some(self.note_use(principal)))
     }
 
+    /// [`Store::authenticate_from`] with what the secret holds in the database now, remembered by
+    /// nobody: for an answer that goes on while rights may change, also by another process.
+    ///
+    /// # Errors
+    /// [`StoreError::AddressRefused`], [`StoreError::Unavailable`].
+    pub async fn authenticate_anew(
+        &self,
+        secret: &TokenSecret,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Arc<Principal>>, StoreError> {
+        let read = self.read_principal(secret).await?;
+        self.admitted(read, address).await
+    }
+
     /// Who the secret belongs to, remembered or read.
     async fn find_principal(&self, secret: &TokenSecret) -> Result<Option<Known>, StoreError> {
         let (now, principals) = (self.clock().now(), self.principals());
@@ -114,15 +137,20 @@ impl Store {
             return Ok(Some(known));
         }
         let changes = principals.changes();
-        let read = match secret.kind() {
-            TokenKind::Service => self.service_principal(secret, now).await?,
-            TokenKind::Personal => self.personal_principal(secret, now).await?,
-            TokenKind::Invitation => None,
-        };
+        let read = self.read_principal(secret).await?;
         if let Some(known) = &read {
             principals.put(digest, known.clone(), changes);
         }
         Ok(read)
+    }
+
+    async fn read_principal(&self, secret: &TokenSecret) -> Result<Option<Known>, StoreError> {
+        let now = self.clock().now();
+        match secret.kind() {
+            TokenKind::Service => self.service_principal(secret, now).await,
+            TokenKind::Personal => self.personal_principal(secret, now).await,
+            TokenKind::Invitation => Ok(None),
+        }
     }
 
     fn note_use(&self, principal: Arc<Principal>) -> Arc<Principal> {

@@ -92,6 +92,7 @@ struct Inner {
     statements: Arc<AtomicU64>,
     appended: Notify,
     posted: Notify,
+    logged: Notify,
     last_used: LastUsed,
     principals: Principals,
     address_rules: AddressRuleCache,
@@ -139,6 +140,7 @@ impl Store {
             statements,
             appended: Notify::new(),
             posted: Notify::new(),
+            logged: Notify::new(),
             last_used: LastUsed::default(),
             principals: Principals::default(),
             address_rules: AddressRuleCache::default(),
@@ -261,6 +263,15 @@ impl Store {
 
     pub(crate) fn posted(&self) -> &Notify {
         &self.inner.posted
+    }
+
+    /// Wakes those that follow the log of a step.
+    pub(crate) fn announce_log(&self) {
+        self.inner.logged.notify_waiters();
+    }
+
+    pub(crate) fn logged(&self) -> &Notify {
+        &self.inner.logged
     }
 }
 

@@ -38,9 +38,16 @@ impl Store {
     pub fn event_appended(&self) -> impl Future<Output = ()> + Send + use<'_> {
         self.appended().notified()
     }
+
     /// Waits until this process puts something into the outbox, as [`Store::event_appended`] does
     /// for events.
     pub fn outbox_filled(&self) -> impl Future<Output = ()> + Send + use<'_> {
         self.posted().notified()
+    }
+
+    /// Waits until this process adds to the log of a step or ends a step, as
+    /// [`Store::event_appended`] does for events.
+    pub fn log_appended(&self) -> impl Future<Output = ()> + Send + use<'_> {
+        self.logged().notified()
     }
 }

@@ -1,20 +1,25 @@
-//! What dbt's documents do not have: usage, billing, who reaches a project, its documentation and
+//! What dbt's documents do not have: logs of steps as they come, usage, billing, who reaches a project, its documentation and
 //! the freshness of its sources.
 
 use super::{GET, POST, PUT, ServedRoute, served};
 use crate::{
-    admin::v3::{project_permissions, source_freshness, usage},
+    admin::{
+        v2::step_logs,
+        v3::{project_permissions, source_freshness, usage},
+    },
     docs,
 };
 
 /// Its routes, in the order of paths.
 pub(super) fn routes() -> Vec<ServedRoute> {
+    const LOGS: &str = "/api/v2/accounts/{account_id}/steps/{step_id}/logs";
     const USAGE: &str = "/api/v3/accounts/{account_id}/usage";
     const BILLING: &str = "/api/v3/accounts/{account_id}/billing";
     const REACH: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/permissions";
     const FRESHNESS: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/source-freshness";
     const DOCS: &str = "/docs/{account_id}/{project_id}";
     vec![
+        served(GET, LOGS, "Read Step Logs", step_logs::show),
         served(GET, USAGE, "Read Usage", usage::show),
         served(GET, BILLING, "Read Billing", usage::billing),
         served(PUT, BILLING, "Update Billing", usage::update_billing),

@@ -177,7 +177,8 @@ fn dressed(routes: Router<App>, app: App) -> Router {
         .with_state(app)
 }
 
-/// Gives up an answer that takes too long; what it has not committed is not done.
+/// Gives up an answer that takes too long to begin; what it has not committed is not done. A stream
+/// that has begun goes on.
 async fn in_time(
     State(app): State<App>,
     request: Request,
@@ -211,6 +212,7 @@ mod tests {
             trusted_proxies: std::sync::Arc::default(),
             exports: std::sync::Arc::default(),
             webhook_targets: crate::WebhookTargets::Public,
+            streams: crate::streams::Streams::default(),
         };
         let router = dressed(Router::new().route("/", get(defect)), app);
         let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();

@@ -37,6 +37,7 @@ use crate::{
 
 pub use claim::ClaimedRun;
 pub(crate) use queue::{cancel_queued, enqueue};
+pub use steps::{LogMark, LogPiece};
 
 /// A job's newest runs.
 #[derive(Debug, Clone, Default)]

@@ -9,8 +9,10 @@ use domain::{
     run::{Outcome, RunState, RunStatus, RunStep, StepState},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, JoinType,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, JoinType, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, QueryTrait as _,
+    sea_query::{Expr, ExprTrait as _, IntoCondition as _},
 };
 
 use super::{find, outcome};
@@ -24,6 +26,26 @@ use crate::{
     rows::{of_account, only, within},
     tx::Tx,
 };
+
+/// A place in the console text of a step; the default is its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogMark(i64);
+
+/// What a step's console text says after a mark.
+#[derive(Debug)]
+pub struct LogPiece {
+    /// The step, as it was when the text was.
+    pub step: RunStep,
+    /// The text; empty if there is nothing more yet.
+    pub text: String,
+    /// The place behind it.
+    pub mark: LogMark,
+    /// Whether it is all that there is now.
+    pub up_to_date: bool,
+}
+
+/// How many batches of text one piece of a log has at most: each is about 64 KiB.
+const PIECE: usize = 16;
 
 impl Store {
     /// The steps of these runs, by run and index, in one statement.
@@ -71,6 +93,40 @@ impl Store {
             rows.iter().filter_map(|(_, chunk)| Some(chunk.as_ref()?.text.as_str())).collect();
         let (step, _) = rows.into_iter().next().ok_or(StoreError::NotFound)?;
         Ok((step.into_domain()?, log))
+    }
+
+    /// What comes after a mark in a step's console text, at most about 1 MiB, in one statement.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
+    pub async fn step_log_after(
+        &self,
+        permit: &Permit<Read, Runs>,
+        id: StepId,
+        mark: LogMark,
+    ) -> Result<LogPiece, StoreError> {
+        let reached = (Column::AccountId, permit.account());
+        let chunks = Entity::belongs_to(step_log_chunk::Entity)
+            .from(Column::Id)
+            .to(step_log_chunk::Column::StepId)
+            .on_condition(move |_, chunks| {
+                Expr::col((chunks, step_log_chunk::Column::Id)).gt(mark.0).into_condition()
+            });
+        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+            .filter(Column::Id.eq(id.get()))
+            .join(JoinType::LeftJoin, chunks.into())
+            .select_also(step_log_chunk::Entity)
+            .order_by_asc(step_log_chunk::Column::Id)
+            .limit(PIECE as u64)
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        let up_to_date = rows.len() < PIECE;
+        let mut chunks = rows.iter().filter_map(|(_, chunk)| chunk.as_ref());
+        let text = chunks.clone().map(|chunk| chunk.text.as_str()).collect();
+        let mark = chunks.next_back().map_or(mark, |chunk| LogMark(chunk.id));
+        let (step, _) = rows.into_iter().next().ok_or(StoreError::NotFound)?;
+        Ok(LogPiece { step: step.into_domain()?, text, mark, up_to_date })
     }
 
     /// The console text of these steps so far, in one statement. Steps come from
@@ -175,7 +231,9 @@ impl Store {
             ..Default::default()
         };
         step_log_chunk::Entity::insert(chunk).exec(tx.db()).await.map_err(StoreError::db)?;
-        tx.commit_unrecorded().await
+        tx.commit_unrecorded().await?;
+        self.announce_log();
+        Ok(())
     }
 
     /// Ends a step.
@@ -193,7 +251,9 @@ impl Store {
         let tx = self.begin_leased(permit, lease).await?;
         let change = (RunStatus::RUNNING, outcome.into());
         advance(&tx, (lease.run, id), change, Column::FinishedAt).await?;
-        tx.commit_unrecorded().await
+        tx.commit_unrecorded().await?;
+        self.announce_log();
+        Ok(())
     }
 }
 

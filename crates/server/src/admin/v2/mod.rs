@@ -12,6 +12,7 @@ pub(in crate::admin) mod related;
 pub(crate) mod repositories;
 pub(crate) mod runs;
 pub(crate) mod ssh_tunnels;
+pub(crate) mod step_logs;
 pub(crate) mod steps;
 pub(crate) mod users;
 pub(crate) mod whoami;
