@@ -1,4 +1,7 @@
 //! A step's console text: lines without secrets, in batches, up to a limit.
+//!
+//! Of a text that is longer, the beginning is kept and the end: what a program says last is what
+//! tells how it went. The beginning is written down as it comes; the end waits in memory.
 
 use std::fmt::Write as _;
 
@@ -10,8 +13,8 @@ use domain::{
 };
 use store::{Store, StoreError};
 
-/// How much text of one step is kept.
-const KEPT: usize = 16 * 1024 * 1024;
+/// How much text of one step is kept, in bytes.
+const KEPT: Bound = Bound { head: 12 << 20, tail: 4 << 20 };
 /// How much text waits at most before it is written down.
 const BATCH: usize = 64 * 1024;
 /// What stands in a secret's place; dbt writes the same.
@@ -55,6 +58,13 @@ fn forms_of(text: &str) -> Vec<Hidden> {
     forms.map(|form| Hidden::new(form.to_owned())).collect()
 }
 
+/// How much of a text is kept: what comes first, and what comes last.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    head: usize,
+    tail: usize,
+}
+
 /// What a program says, on its way to the log.
 #[derive(Debug)]
 struct Lines {
@@ -63,14 +73,19 @@ struct Lines {
     partial: Vec<u8>,
     /// Whole lines, without secrets.
     ready: String,
-    /// How many more bytes are kept.
+    bound: Bound,
+    /// How many more bytes of the beginning are kept.
     room: usize,
-    cut: bool,
+    /// The end, once the beginning is full: at most twice as much as is kept of it.
+    tail: Option<String>,
+    /// How many bytes between the two are left out.
+    left_out: usize,
 }
 
 impl Lines {
-    fn new(secrets: Secrets, room: usize) -> Self {
-        Self { secrets, partial: Vec::new(), ready: String::new(), room, cut: false }
+    fn new(secrets: Secrets, bound: Bound) -> Self {
+        let (partial, ready) = (Vec::new(), String::new());
+        Self { secrets, partial, ready, bound, room: bound.head, tail: None, left_out: 0 }
     }
 
     fn push(&mut self, bytes: &[u8]) {
@@ -96,29 +111,87 @@ impl Lines {
     }
 
     /// Takes what is left as a whole line.
-    fn end(&mut self) {
+    fn end_line(&mut self) {
         if !self.partial.is_empty() {
             self.push(b"\n");
         }
     }
 
-    /// A line of the runner's own, for which there is always room.
+    /// Takes what is left, and the end of the text that waited for this.
+    fn end(&mut self) {
+        self.end_line();
+        if let Some(tail) = self.tail.take() {
+            let last = self.last(&tail);
+            if self.left_out == 0 && last.len() < tail.len() {
+                self.note_cut();
+            }
+            self.left_out += tail.len() - last.len();
+            if self.left_out > 0 {
+                let _ = writeln!(self.ready, "[left out: {} bytes]", self.left_out);
+            }
+            self.ready.push_str(last);
+        }
+    }
+
+    /// A line of the runner's own.
     fn say(&mut self, line: &str) {
-        self.end();
-        let _ = writeln!(self.ready, "{}", self.secrets.hide(line));
+        self.end_line();
+        let line = format!("{}\n", self.secrets.hide(line));
+        self.tail.as_mut().unwrap_or(&mut self.ready).push_str(&line);
     }
 
     fn keep(&mut self, text: &str) {
         // PostgreSQL keeps no NUL in a text.
         let text = text.replace('\0', "\u{fffd}");
-        let kept = text.get(..text.floor_char_boundary(self.room.min(text.len()))).unwrap_or("");
-        self.ready.push_str(kept);
-        if kept.len() == text.len() {
-            self.room -= kept.len();
-        } else if !std::mem::replace(&mut self.cut, true) {
-            self.room = 0;
-            let _ = writeln!(self.ready, "\n[cut here: of one step {KEPT} bytes of text are kept]");
+        let tail = match &mut self.tail {
+            None if text.len() <= self.room => {
+                self.room -= text.len();
+                return self.ready.push_str(&text);
+            }
+            None => {
+                // Lines stay whole, unless one alone has no room.
+                let room = text.floor_char_boundary(self.room);
+                let cut = text.get(..room).and_then(|text| text.rfind('\n'));
+                let (first, rest) = text.split_at(cut.map_or(room, |end| end + 1));
+                self.ready.push_str(first);
+                self.tail.insert(rest.to_owned())
+            }
+            Some(tail) => {
+                tail.push_str(&text);
+                tail
+            }
+        };
+        if tail.len() > 2 * self.bound.tail {
+            let tail = std::mem::take(tail);
+            let last = self.last(&tail).to_owned();
+            if self.left_out == 0 {
+                self.note_cut();
+            }
+            self.left_out += tail.len() - last.len();
+            self.tail = Some(last);
         }
+    }
+
+    /// What is kept of the end of a text: whole lines, unless there is no end of one in it.
+    fn last<'a>(&self, tail: &'a str) -> &'a str {
+        let start = tail.ceil_char_boundary(tail.len().saturating_sub(self.bound.tail));
+        let last = tail.get(start..).unwrap_or_default();
+        let begun = start > 0 && !tail.get(..start).unwrap_or_default().ends_with('\n');
+        match last.split_once('\n') {
+            Some((_, whole)) if begun && !whole.is_empty() => whole,
+            _ => last,
+        }
+    }
+
+    /// Says at once that there is more than is kept: it may be long until the end comes.
+    fn note_cut(&mut self) {
+        let Bound { head, tail } = self.bound;
+        let line_end = if self.ready.is_empty() || self.ready.ends_with('\n') { "" } else { "\n" };
+        let _ = writeln!(
+            self.ready,
+            "{line_end}[cut here: of one step the first {head} bytes of text are kept and, when it \
+             ends, the last {tail}]"
+        );
     }
 }
 
@@ -159,7 +232,14 @@ impl StepLog {
             return Ok(());
         }
         let text = std::mem::take(&mut self.lines.ready);
-        self.store.append_log(&self.permit, &self.lease, self.step, &text).await
+        let mut rest = text.as_str();
+        // The end of a long text comes all at once.
+        while !rest.is_empty() {
+            let (batch, after) = rest.split_at(rest.floor_char_boundary(2 * BATCH));
+            self.store.append_log(&self.permit, &self.lease, self.step, batch).await?;
+            rest = after;
+        }
+        Ok(())
     }
 
     /// Writes down the rest, a line without an end too.
@@ -175,8 +255,8 @@ mod tests {
 
     use super::*;
 
-    fn lines(secret: &str, room: usize) -> Lines {
-        Lines::new(Secrets::of([secret]), room)
+    fn lines(secret: &str, bound: Bound) -> Lines {
+        Lines::new(Secrets::of([secret]), bound)
     }
 
     #[test]
@@ -200,15 +280,55 @@ mod tests {
 
     #[test]
     fn beyond_the_limit_a_line_says_that_the_rest_is_cut() {
-        let mut lines = lines("s", 10);
+        let mut lines = lines("\u{1}", Bound { head: 10, tail: 16 });
         lines.push(b"12345678\n");
-        lines.push("äöü\n".as_bytes());
-        lines.push(b"more\n");
+        lines.push("äöü\nline 1\nline 2\nline 3\n".as_bytes());
+        assert_eq!(lines.ready, "12345678\n");
+        lines.push(b"line 4\n");
+        let note = "[cut here: of one step the first 10 bytes of text are kept and, when it ends, \
+                    the last 16]\n";
+        assert_eq!(lines.ready, format!("12345678\n{note}"));
+        lines.push(b"no end");
         lines.say("timed out");
-        assert_eq!(
-            lines.ready,
-            "12345678\n\n[cut here: of one step 16777216 bytes of text are kept]\ntimed out\n"
-        );
+        lines.end();
+        let left_out = "[left out: 42 bytes]\n";
+        assert_eq!(lines.ready, format!("12345678\n{note}{left_out}timed out\n"));
+    }
+
+    #[test]
+    fn a_text_that_fits_into_both_parts_is_whole() {
+        let mut lines = lines("\u{1}", Bound { head: 10, tail: 8 });
+        for line in ["1234567\n", "abcd\n", "x\n"] {
+            lines.push(line.as_bytes());
+        }
+        lines.end();
+        assert_eq!(lines.ready, "1234567\nabcd\nx\n");
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_cut_between_characters() {
+        let mut lines = lines("\u{1}", Bound { head: 9, tail: 7 });
+        lines.push("ä".repeat(BATCH).as_bytes());
+        lines.end();
+        assert!(lines.ready.starts_with("ääää\n[cut here"), "{}", lines.ready);
+        assert!(lines.ready.ends_with(" bytes]\näää\n"), "{}", lines.ready);
+    }
+
+    #[test]
+    fn however_much_is_said_little_is_held() {
+        let mut lines = lines("\u{1}", KEPT);
+        let chunk = "a line of a chatty program\n".repeat(1000);
+        for _ in 0..4_000 {
+            lines.push(chunk.as_bytes());
+            lines.ready.clear();
+            let held = lines.tail.as_ref().map_or(0, String::len);
+            assert!(held <= 2 * KEPT.tail + chunk.len(), "{held}");
+        }
+        lines.end();
+        let whole = 4_000 * chunk.len();
+        assert!(whole > 6 * (KEPT.head + KEPT.tail));
+        assert!(lines.ready.len() <= KEPT.tail + 40, "{}", lines.ready.len());
+        assert!(lines.left_out + KEPT.head + KEPT.tail >= whole - 2 * 27);
     }
 
     #[test]

@@ -150,3 +150,29 @@ async fn a_missing_dbt_fails_the_run_and_not_the_runner() {
     assert_eq!(house.log(run, 3).await, "the program `/nowhere/dbt` is not there\n");
     runner.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_step_that_never_stops_talking_the_beginning_and_the_end_are_kept() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build"]).await;
+    // 64 MiB in lines, 1 MiB without an end, then bytes that are no text.
+    let script = "[ \"$1\" = deps ] && exit 0\n\
+                  echo begun; yes 'one line of very many' | head -c 67108864\n\
+                  head -c 1048576 /dev/zero | tr '\\0' x; printf 'a\\xff\\0b\\n'; echo ended";
+    let runner = house.runner(house.script(script)).await;
+    let run = house.trigger(job).await;
+
+    let ended = house.ended(run).await;
+
+    assert_eq!(ended.state.status(), Outcome::Success.into());
+    let log = house.log(run, 4).await;
+    assert!(log.starts_with("begun\none line of very many\n"));
+    assert!(log.ends_with("xxxxa\u{fffd}\u{fffd}b\nended\n"));
+    assert!(((15 << 20)..(16 << 20) + 200).contains(&log.len()), "{}", log.len());
+    let notes: Vec<_> = log.lines().filter(|line| line.starts_with('[')).collect();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes[0].starts_with("[cut here: "), "{notes:?}");
+    assert!(notes[1].starts_with("[left out: ") && notes[1].ends_with(" bytes]"), "{notes:?}");
+    runner.stop().await;
+}
