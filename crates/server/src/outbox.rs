@@ -94,6 +94,11 @@ impl Messenger {
         let mut cleared = None::<Instant>;
         let mut breath = interval(BREATH);
         breath.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // What an earlier server left waits for the first round.
+        tokio::select! {
+            () = self.store.outbox_filled() => {}
+            () = sleep(self.round) => {}
+        }
         loop {
             breath.tick().await;
             let filled = self.store.outbox_filled();
