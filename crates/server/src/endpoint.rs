@@ -57,10 +57,12 @@ impl Described {
         self.answer = Some((status.as_u16(), content));
     }
 
-    /// A good answer that is a file: any JSON, or bytes.
+    /// A good answer that is a file: any JSON, bytes, or events.
     pub(crate) fn answers_file(&mut self, status: StatusCode, types: &[&str]) {
         let schema = |media: &str| match media {
             "application/json" => json!({ "schema": {} }),
+            // A schema would be that of each event.
+            "text/event-stream" => json!({}),
             _ => json!({ "schema": { "type": "string", "format": "binary" } }),
         };
         let content: serde_json::Map<_, _> =
