@@ -260,11 +260,7 @@ fn indexes() -> Vec<IndexCreateStatement> {
     ]
 }
 
+/// One of those that are named otherwise than after their columns.
 fn index(name: &str, table: &str, columns: &[&str]) -> IndexCreateStatement {
-    let mut index = Index::create();
-    index.name(name).table(Alias::new(table));
-    for column in columns {
-        index.col(Alias::new(*column));
-    }
-    index
+    super::index(table, columns).name(name).take()
 }

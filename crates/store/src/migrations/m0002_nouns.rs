@@ -7,7 +7,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use super::{flag, id, int, maybe_blob, maybe_int, maybe_text, references, text};
+use super::{flag, id, index, int, maybe_blob, maybe_int, maybe_text, references, text};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -149,13 +149,4 @@ fn indexes() -> Vec<IndexCreateStatement> {
         index("artifacts", &["run_id", "step", "path"]).unique().take(),
     ]);
     indexes
-}
-
-fn index(table: &str, columns: &[&str]) -> IndexCreateStatement {
-    let mut index = Index::create();
-    index.name(format!("{table}_{}", columns.join("_"))).table(Alias::new(table));
-    for column in columns {
-        index.col(Alias::new(*column));
-    }
-    index
 }

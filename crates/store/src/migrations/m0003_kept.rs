@@ -5,7 +5,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use super::{id, int, maybe_blob, maybe_int, maybe_text, references, text};
+use super::{id, index, int, maybe_blob, maybe_int, maybe_text, references, text};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -21,12 +21,7 @@ impl MigrationTrait for Migration {
             ("kept_references", &["kept_id"]),
             ("kept_references", &["word", "named_id"]),
         ] {
-            let mut index = Index::create();
-            index.name(format!("{table}_{}", columns.join("_"))).table(Alias::new(table));
-            for column in columns {
-                index.col(Alias::new(*column));
-            }
-            manager.create_index(index).await?;
+            manager.create_index(index(table, columns)).await?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@
 use domain::authz::{BuiltInGroup, catalogue};
 use sea_orm_migration::{prelude::*, sea_orm::Statement};
 
-use super::{blob, id, int, maybe_int, maybe_text, references, text};
+use super::{blob, id, index, int, maybe_int, maybe_text, references, text};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -156,14 +156,6 @@ fn invites() -> TableCreateStatement {
 }
 
 fn indexes() -> Vec<IndexCreateStatement> {
-    let index = |table: &str, columns: &[&str]| {
-        let mut index = Index::create();
-        index.name(format!("{table}_{}", columns.join("_"))).table(Alias::new(table));
-        for column in columns {
-            index.col(Alias::new(*column));
-        }
-        index
-    };
     vec![
         index("memberships", &["license_id"]).unique().take(),
         index("memberships", &["user_id"]),

@@ -8,7 +8,7 @@ use sea_orm_migration::prelude::*;
 
 use crate::dialect;
 
-use super::{id, int, maybe_int, maybe_text, references, text};
+use super::{id, index, int, maybe_int, maybe_text, references, text};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -124,13 +124,4 @@ fn table(name: &str, columns: impl IntoIterator<Item = ColumnDef>) -> TableCreat
         .foreign_key(&mut references("account_id", "accounts"))
         .foreign_key(&mut references("webhook_id", "kept"))
         .take()
-}
-
-fn index(table: &str, columns: &[&str]) -> IndexCreateStatement {
-    let mut index = Index::create();
-    index.name(format!("{table}_{}", columns.join("_"))).table(Alias::new(table));
-    for column in columns {
-        index.col(Alias::new(*column));
-    }
-    index
 }

@@ -7,7 +7,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use super::{flag, id, int, maybe_int, maybe_text, references, text};
+use super::{flag, id, index, int, maybe_int, maybe_text, references, text};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -32,12 +32,7 @@ impl MigrationTrait for Migration {
             ("run_usage", &["account_id", "project_id"]),
             ("runs", &["account_id", "finished_at"]),
         ] {
-            let mut index = Index::create();
-            index.name(format!("{table}_{}", columns.join("_"))).table(Alias::new(table));
-            for column in columns {
-                index.col(Alias::new(*column));
-            }
-            manager.create_index(index.if_not_exists().take()).await?;
+            manager.create_index(index(table, columns).if_not_exists().take()).await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use super::{maybe_int, maybe_text};
+use super::{index, maybe_int, maybe_text};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -17,13 +17,6 @@ impl MigrationTrait for Migration {
             table.table(Alias::new("connections")).add_column(column);
             manager.alter_table(table.take()).await?;
         }
-        let index = Index::create()
-            .name("connections_project_id_state_id")
-            .table(Alias::new("connections"))
-            .col(Alias::new("project_id"))
-            .col(Alias::new("state"))
-            .col(Alias::new("id"))
-            .take();
-        manager.create_index(index).await
+        manager.create_index(index("connections", &["project_id", "state", "id"])).await
     }
 }

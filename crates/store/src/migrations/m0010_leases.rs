@@ -5,7 +5,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use super::{id, int, maybe_int, maybe_text, references, text};
+use super::{id, index, int, maybe_int, maybe_text, references, text};
 use crate::dialect;
 
 #[derive(DeriveMigrationName)]
@@ -30,12 +30,7 @@ impl MigrationTrait for Migration {
             .foreign_key(&mut references("run_id", "runs"))
             .take();
         manager.create_table(table).await?;
-        let index = Index::create()
-            .name("run_leases_run_id")
-            .table(Alias::new("run_leases"))
-            .col(Alias::new("run_id"))
-            .take();
-        manager.create_index(index).await?;
+        manager.create_index(index("run_leases", &["run_id"])).await?;
         for statement in dialect::LEASES {
             manager.get_connection().execute_unprepared(statement).await?;
         }

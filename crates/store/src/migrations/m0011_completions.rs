@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use super::maybe_int;
+use super::{index, maybe_int};
 use crate::dialect;
 
 #[derive(DeriveMigrationName)]
@@ -15,11 +15,6 @@ impl MigrationTrait for Migration {
         let after = Table::alter().table(jobs()).add_column(maybe_int("after_job_id")).take();
         manager.alter_table(after).await?;
         manager.get_connection().execute_unprepared(dialect::AFTER_JOBS).await?;
-        let index = Index::create()
-            .name("jobs_after_job_id")
-            .table(jobs())
-            .col(Alias::new("after_job_id"))
-            .take();
-        manager.create_index(index).await
+        manager.create_index(index("jobs", &["after_job_id"])).await
     }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use super::{id, int, maybe_text, references, text};
+use super::{id, index, int, maybe_text, references, text};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -26,16 +26,8 @@ impl MigrationTrait for Migration {
             .foreign_key(&mut references("kept_id", "kept"))
             .take();
         manager.create_table(table).await?;
-        for (name, columns) in
-            [("outbox_due_at", &["due_at", "account_id"][..]), ("outbox_kept_id", &["kept_id"])]
-        {
-            let mut index = Index::create();
-            index.name(name).table(Alias::new("outbox"));
-            for column in columns {
-                index.col(Alias::new(*column));
-            }
-            manager.create_index(index).await?;
-        }
-        Ok(())
+        let due = index("outbox", &["due_at", "account_id"]).name("outbox_due_at").take();
+        manager.create_index(due).await?;
+        manager.create_index(index("outbox", &["kept_id"])).await
     }
 }

@@ -2,6 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use super::index;
+
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
 
@@ -9,14 +11,7 @@ pub(super) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for flag in ["has_docs", "has_sources"] {
-            let mut index = Index::create();
-            index
-                .name(format!("runs_project_id_{flag}_id"))
-                .table(Alias::new("runs"))
-                .col(Alias::new("project_id"))
-                .col(Alias::new(flag))
-                .col(Alias::new("id"));
-            manager.create_index(index).await?;
+            manager.create_index(index("runs", &["project_id", flag, "id"])).await?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use super::{flag, int, maybe_blob, references};
+use super::{flag, index, int, maybe_blob, references};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -23,12 +23,6 @@ impl MigrationTrait for Migration {
             .foreign_key(&mut references("account_id", "accounts"))
             .take();
         manager.create_table(table).await?;
-        let mut index = Index::create();
-        index
-            .name("artifact_prunings_account_id_swept")
-            .table(Alias::new("artifact_prunings"))
-            .col(Alias::new("account_id"))
-            .col(Alias::new("swept"));
-        manager.create_index(index).await
+        manager.create_index(index("artifact_prunings", &["account_id", "swept"])).await
     }
 }

@@ -6,7 +6,7 @@ use sea_orm_migration::prelude::*;
 
 use crate::dialect;
 
-use super::{int, references};
+use super::{index, int, references};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -22,12 +22,7 @@ impl MigrationTrait for Migration {
         for statement in dialect::COUNT_RUNS_BY_STATE {
             manager.get_connection().execute_unprepared(statement).await?;
         }
-        let mut by_end = Index::create();
-        by_end.name("runs_job_id_finished_at_id").table(Alias::new("runs"));
-        for column in ["job_id", "finished_at", "id"] {
-            by_end.col(Alias::new(column));
-        }
-        manager.create_index(by_end).await
+        manager.create_index(index("runs", &["job_id", "finished_at", "id"])).await
     }
 }
 

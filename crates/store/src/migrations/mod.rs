@@ -24,7 +24,9 @@ mod m0030_run_counts;
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
     sea_orm::DatabaseTransaction,
-    sea_query::{Alias, ColumnDef, ForeignKey, ForeignKeyCreateStatement},
+    sea_query::{
+        Alias, ColumnDef, ForeignKey, ForeignKeyCreateStatement, Index, IndexCreateStatement,
+    },
 };
 
 use crate::StoreError;
@@ -112,6 +114,16 @@ fn maybe_blob(name: &str) -> ColumnDef {
 /// Yes or no.
 fn flag(name: &str) -> ColumnDef {
     ColumnDef::new(Alias::new(name)).boolean().not_null().take()
+}
+
+/// An index, named after its table and columns.
+fn index(table: &str, columns: &[&str]) -> IndexCreateStatement {
+    let mut index = Index::create();
+    index.name(format!("{table}_{}", columns.join("_"))).table(Alias::new(table));
+    for column in columns {
+        index.col(Alias::new(*column));
+    }
+    index
 }
 
 /// A column that names the id of a row of another table.
