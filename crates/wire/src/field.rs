@@ -2,6 +2,7 @@
 //! name.
 
 use domain::{InvalidId, Name, authz::License};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::{Patch, invalid::Collector};
@@ -107,6 +108,13 @@ pub(crate) fn unsupported(bad: &mut Collector, field: &str, given: &Patch<Value>
     if !nothing {
         bad.note(field, "is not supported by this server: leave it out, or null");
     }
+}
+
+/// JSON that is kept as it is: at most 64 KiB of it.
+pub(crate) fn bounded<T: Serialize>(given: T) -> Result<T, String> {
+    const MOST: usize = 64 << 10;
+    let size = serde_json::to_string(&given).map_err(|error| error.to_string())?.len();
+    if size > MOST { Err(format!("must have at most {MOST} bytes of JSON")) } else { Ok(given) }
 }
 
 /// A text of 1 to `most` characters on one line.

@@ -22,8 +22,10 @@ pub trait KeptBody: DeserializeOwned + ToSchema + Clone + Send + 'static {
     /// The account that it names, if any: the path's.
     fn account(&self) -> &Patch<i64>;
 
-    /// The project that it names, if any: the path's, where that has one.
-    fn project(&self) -> &Patch<i64>;
+    /// The project that it names, if any: the path's. A body whose noun is in none names none.
+    fn project(&self) -> &Patch<i64> {
+        &Patch::Absent
+    }
 
     /// Whether its `state` deletes the noun.
     fn deletes(&self) -> bool;
@@ -39,3 +41,30 @@ pub trait KeptBody: DeserializeOwned + ToSchema + Clone + Send + 'static {
     /// [`Invalid`] names every wrong field.
     fn over(self, old: Option<Self::Noun>) -> Result<Self::Noun, Invalid>;
 }
+
+/// What the body of every noun of an account says alike, in an `impl KeptBody`: its account, and
+/// whether it is deleted.
+macro_rules! of_account {
+    () => {
+        fn account(&self) -> &$crate::Patch<i64> {
+            &self.account_id
+        }
+
+        fn deletes(&self) -> bool {
+            $crate::field::deletes(&self.state)
+        }
+    };
+}
+
+/// The same of a noun of a project.
+macro_rules! of_project {
+    () => {
+        $crate::kept::of_account! {}
+
+        fn project(&self) -> &$crate::Patch<i64> {
+            &self.project_id
+        }
+    };
+}
+
+pub(crate) use {of_account, of_project};

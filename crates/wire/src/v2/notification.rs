@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{Invalid, KeptBody, KeptFace, Patch, field, invalid::Collector};
+use crate::{Invalid, KeptBody, KeptFace, Patch, field, invalid::Collector, kept::of_account};
 
 /// A notification, as v2 has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -128,17 +128,7 @@ impl KeptFace for Spec {
 impl KeptBody for NotificationBody {
     type Noun = Spec;
 
-    fn account(&self) -> &Patch<i64> {
-        &self.account_id
-    }
-
-    fn project(&self) -> &Patch<i64> {
-        &Patch::Absent
-    }
-
-    fn deletes(&self) -> bool {
-        field::deletes(&self.state)
-    }
+    of_account! {}
 
     fn over(self, old: Option<Spec>) -> Result<Spec, Invalid> {
         let mut bad = Invalid::collector();

@@ -4,7 +4,7 @@ use domain::{ConnectionId, kept::Kept, ssh_tunnel::SshTunnel as Spec};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Invalid, KeptBody, KeptFace, Patch, field};
+use crate::{Invalid, KeptBody, KeptFace, Patch, field, kept::of_account};
 
 /// An SSH tunnel, as v2 has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -81,17 +81,7 @@ impl KeptFace for Spec {
 impl KeptBody for SshTunnelBody {
     type Noun = Spec;
 
-    fn account(&self) -> &Patch<i64> {
-        &self.account_id
-    }
-
-    fn project(&self) -> &Patch<i64> {
-        &Patch::Absent
-    }
-
-    fn deletes(&self) -> bool {
-        field::deletes(&self.state)
-    }
+    of_account! {}
 
     /// The key is the store's to make: it is empty where a tunnel is made.
     fn over(self, old: Option<Spec>) -> Result<Spec, Invalid> {

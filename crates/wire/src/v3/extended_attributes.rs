@@ -5,10 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{Invalid, KeptBody, KeptFace, Patch, field};
-
-/// The most bytes of JSON that they may have.
-const MOST: usize = 64 << 10;
+use crate::{Invalid, KeptBody, KeptFace, Patch, field, kept::of_project};
 
 /// Extended attributes, as v3 has them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -69,22 +66,13 @@ impl KeptFace for Spec {
 impl KeptBody for ExtendedAttributesBody {
     type Noun = Spec;
 
-    fn account(&self) -> &Patch<i64> {
-        &self.account_id
-    }
-
-    fn project(&self) -> &Patch<i64> {
-        &self.project_id
-    }
-
-    fn deletes(&self) -> bool {
-        field::deletes(&self.state)
-    }
+    of_project! {}
 
     fn over(self, old: Option<Spec>) -> Result<Spec, Invalid> {
         let mut bad = Invalid::collector();
         field::state(&mut bad, &self.state);
-        let given = field::read(&mut bad, "extended_attributes", self.extended_attributes, fits);
+        let given =
+            field::read(&mut bad, "extended_attributes", self.extended_attributes, field::bounded);
         bad.finish()?;
         let old = old.map(|old| old.extended_attributes);
         let extended_attributes = given.value().or(old);
@@ -92,9 +80,4 @@ impl KeptBody for ExtendedAttributesBody {
             .map(|extended_attributes| Spec { extended_attributes })
             .ok_or_else(|| Invalid::field("extended_attributes", "is required: an object"))
     }
-}
-
-fn fits(given: Map<String, Value>) -> Result<Map<String, Value>, String> {
-    let size = serde_json::to_string(&given).map_err(|error| error.to_string())?.len();
-    if size > MOST { Err(format!("must have at most {MOST} bytes of JSON")) } else { Ok(given) }
 }

@@ -4,7 +4,7 @@ use domain::{kept::Kept, license_map::LicenseMap as Spec};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Invalid, KeptBody, KeptFace, Patch, field};
+use crate::{Invalid, KeptBody, KeptFace, Patch, field, kept::of_account};
 
 /// Which groups of the identity provider mean which licence.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -66,17 +66,7 @@ impl KeptFace for Spec {
 impl KeptBody for LicenseMapBody {
     type Noun = Spec;
 
-    fn account(&self) -> &Patch<i64> {
-        &self.account_id
-    }
-
-    fn project(&self) -> &Patch<i64> {
-        &Patch::Absent
-    }
-
-    fn deletes(&self) -> bool {
-        field::deletes(&self.state)
-    }
+    of_account! {}
 
     fn over(self, old: Option<Spec>) -> Result<Spec, Invalid> {
         let mut bad = Invalid::collector();

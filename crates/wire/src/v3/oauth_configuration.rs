@@ -8,7 +8,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Invalid, KeptBody, KeptFace, Patch, field, invalid::Collector};
+use crate::{Invalid, KeptBody, KeptFace, Patch, field, invalid::Collector, kept::of_account};
 
 /// An OAuth configuration, without its secret, which no answer ever carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -112,17 +112,7 @@ impl KeptFace for Spec {
 impl KeptBody for OauthConfigurationBody {
     type Noun = Spec;
 
-    fn account(&self) -> &Patch<i64> {
-        &self.account_id
-    }
-
-    fn project(&self) -> &Patch<i64> {
-        &Patch::Absent
-    }
-
-    fn deletes(&self) -> bool {
-        field::deletes(&self.state)
-    }
+    of_account! {}
 
     fn secret(&self) -> Option<Hidden> {
         self.client_secret.clone().value().filter(|secret| !secret.is_empty()).map(Hidden::new)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::environment::words;
-use crate::{Invalid, KeptBody, KeptFace, Patch, field};
+use crate::{Invalid, KeptBody, KeptFace, Patch, field, kept::of_project};
 
 /// A profile, as v3 has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -133,17 +133,7 @@ impl KeptFace for Spec {
 impl KeptBody for ProfileBody {
     type Noun = Spec;
 
-    fn account(&self) -> &Patch<i64> {
-        &self.account_id
-    }
-
-    fn project(&self) -> &Patch<i64> {
-        &self.project_id
-    }
-
-    fn deletes(&self) -> bool {
-        field::deletes(&self.state)
-    }
+    of_project! {}
 
     fn over(self, old: Option<Spec>) -> Result<Spec, Invalid> {
         let mut bad = Invalid::collector();

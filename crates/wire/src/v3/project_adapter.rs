@@ -8,10 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{Invalid, KeptBody, KeptFace, Patch, field};
-
-/// The most bytes of JSON that `metadata_json` may have.
-const MOST: usize = 64 << 10;
+use crate::{Invalid, KeptBody, KeptFace, Patch, field, kept::of_project};
 
 /// An adapter of a project, as v3 has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -95,23 +92,13 @@ impl KeptFace for Spec {
 impl KeptBody for ProjectAdapterBody {
     type Noun = Spec;
 
-    fn account(&self) -> &Patch<i64> {
-        &self.account_id
-    }
-
-    fn project(&self) -> &Patch<i64> {
-        &self.project_id
-    }
-
-    fn deletes(&self) -> bool {
-        field::deletes(&self.state)
-    }
+    of_project! {}
 
     /// Who makes it is the handler's to say.
     fn over(self, old: Option<Spec>) -> Result<Spec, Invalid> {
         let mut bad = Invalid::collector();
         field::state(&mut bad, &self.state);
-        let metadata = field::read(&mut bad, "metadata_json", self.metadata_json, fits);
+        let metadata = field::read(&mut bad, "metadata_json", self.metadata_json, field::bounded);
         let version = field::read(&mut bad, "adapter_version", self.adapter_version, |version| {
             AdapterVersion::parse(&version)
         });
@@ -136,13 +123,5 @@ impl KeptBody for ProjectAdapterBody {
         version
             .map(|adapter_version| Spec { adapter_version, metadata_json, created_by })
             .ok_or_else(|| Invalid::field("adapter_version", "is required"))
-    }
-}
-
-fn fits(given: Value) -> Result<Value, String> {
-    if given.to_string().len() > MOST {
-        Err(format!("must have at most {MOST} bytes of JSON"))
-    } else {
-        Ok(given)
     }
 }

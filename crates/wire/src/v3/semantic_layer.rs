@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{Invalid, KeptBody, KeptFace, Patch, field};
+use crate::{Invalid, KeptBody, KeptFace, Patch, field, kept::of_project};
 
 /// The document's `AdapterVersionEnum`, and ours for DuckDB.
 const ADAPTERS: [&str; 15] = [
@@ -33,9 +33,6 @@ const ADAPTERS: [&str; 15] = [
     "teradata_v0",
     "trino_v0",
 ];
-/// The most bytes of JSON that values may have.
-const MOST: usize = 64 << 10;
-
 /// In which environment a project's metrics are computed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SemanticLayerConfiguration {
@@ -95,17 +92,7 @@ impl KeptFace for ConfigurationSpec {
 impl KeptBody for SemanticLayerConfigurationBody {
     type Noun = ConfigurationSpec;
 
-    fn account(&self) -> &Patch<i64> {
-        &self.account_id
-    }
-
-    fn project(&self) -> &Patch<i64> {
-        &self.project_id
-    }
-
-    fn deletes(&self) -> bool {
-        field::deletes(&self.state)
-    }
+    of_project! {}
 
     fn over(self, old: Option<ConfigurationSpec>) -> Result<ConfigurationSpec, Invalid> {
         let mut bad = Invalid::collector();
@@ -196,17 +183,7 @@ impl KeptFace for CredentialSpec {
 impl KeptBody for SemanticLayerCredentialBody {
     type Noun = CredentialSpec;
 
-    fn account(&self) -> &Patch<i64> {
-        &self.account_id
-    }
-
-    fn project(&self) -> &Patch<i64> {
-        &self.project_id
-    }
-
-    fn deletes(&self) -> bool {
-        field::deletes(&self.state)
-    }
+    of_project! {}
 
     fn secret(&self) -> Option<Hidden> {
         let secrets = self.values.clone().value()?;
@@ -251,10 +228,7 @@ fn is_plain(key: &str) -> bool {
 
 /// The plain ones of values that fit.
 fn fits(given: Map<String, Value>) -> Result<Map<String, Value>, String> {
-    let size = serde_json::to_string(&given).map_err(|error| error.to_string())?.len();
-    if size > MOST {
-        return Err(format!("must have at most {MOST} bytes of JSON"));
-    }
+    let given = field::bounded(given)?;
     if given.values().any(|value| value.is_object() || value.is_array()) {
         return Err("must be an object of texts, numbers and switches".to_owned());
     }
@@ -326,17 +300,7 @@ impl KeptFace for MappingSpec {
 impl KeptBody for SemanticLayerMappingBody {
     type Noun = MappingSpec;
 
-    fn account(&self) -> &Patch<i64> {
-        &self.account_id
-    }
-
-    fn project(&self) -> &Patch<i64> {
-        &self.project_id
-    }
-
-    fn deletes(&self) -> bool {
-        field::deletes(&self.state)
-    }
+    of_project! {}
 
     fn over(self, _: Option<MappingSpec>) -> Result<MappingSpec, Invalid> {
         let mut bad = Invalid::collector();
