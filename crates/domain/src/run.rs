@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, EnvironmentId, JobId, ProjectId, RunId, StepId, Timestamp, authz::PrincipalId,
-    environment::BranchName, job::DbtCommand,
+    AccountId, EnvironmentId, JobId, ProjectId, RunId, StepId, Timestamp,
+    authz::PrincipalId,
+    environment::{BranchName, EnvironmentSpec},
+    job::{DbtCommand, JobSpec},
 };
 
 /// One run of a job.
@@ -225,6 +227,18 @@ impl Trigger {
             non_native_pull_request: None,
             retry: None,
         }
+    }
+
+    /// The version of dbt that a run asks for: the trigger's, else the job's, else the
+    /// environment's.
+    #[must_use]
+    pub fn dbt_version<'a>(
+        &'a self,
+        job: &'a JobSpec,
+        environment: &'a EnvironmentSpec,
+    ) -> &'a str {
+        let version = self.dbt_version_override.as_ref().or(job.dbt_version.as_ref());
+        version.unwrap_or(&environment.dbt_version)
     }
 
     /// Whether it was started for a pull request; such runs of one job need not wait for each

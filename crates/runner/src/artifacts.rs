@@ -122,14 +122,10 @@ pub(crate) async fn put_back(
 ) -> Result<(), Halt> {
     tokio::fs::create_dir_all(target).await.map_err(Halt::failed)?;
     for path in ["run_results.json", "manifest.json"] {
-        let bytes =
-            store.artifact(permit, run, path, Some(step)).await.map_err(|error| match error {
-                StoreError::NotFound | StoreError::Missing(_) => Halt::Failed(format!(
-                    "{path} of step {step} of run {run} is not there any more"
-                )),
-                error => error.into(),
-            })?;
-        tokio::fs::write(target.join(path), bytes).await.map_err(Halt::failed)?;
+        if !fetch(store, permit, (run, Some(step)), path, target).await? {
+            let gone = format!("{path} of step {step} of run {run} is not there any more");
+            return Err(Halt::Failed(gone));
+        }
     }
     Ok(())
 }
@@ -144,17 +140,30 @@ pub(crate) async fn put_state(
 ) -> Result<(), Halt> {
     tokio::fs::create_dir_all(state).await.map_err(Halt::failed)?;
     for path in ["manifest.json", "run_results.json", "sources.json"] {
-        match store.artifact(permit, run, path, None).await {
-            Ok(bytes) => tokio::fs::write(state.join(path), bytes).await.map_err(Halt::failed)?,
-            Err(StoreError::NotFound) if path != "manifest.json" => {}
-            Err(StoreError::NotFound) => {
-                let gone = format!("the manifest of run {run} is not there any more");
-                return Err(Halt::Failed(gone));
-            }
-            Err(error) => return Err(error.into()),
+        let found = fetch(store, permit, (run, None), path, state).await?;
+        if !found && path == "manifest.json" {
+            let gone = format!("the manifest of run {run} is not there any more");
+            return Err(Halt::Failed(gone));
         }
     }
     Ok(())
+}
+
+/// Writes an artifact of a run (of one of its steps, or the last by its name) into a folder; gives
+/// whether it is there still.
+async fn fetch(
+    store: &Store,
+    permit: &Permit<Read, Runs>,
+    (run, step): (RunId, Option<u32>),
+    path: &str,
+    folder: &Path,
+) -> Result<bool, Halt> {
+    match store.artifact(permit, run, path, step).await {
+        Ok(bytes) => tokio::fs::write(folder.join(path), bytes).await.map_err(Halt::failed)?,
+        Err(StoreError::NotFound | StoreError::Missing(_)) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(true)
 }
 
 fn visit(folder: &Path, inside: &str, files: &mut BTreeMap<String, Stamp>) {

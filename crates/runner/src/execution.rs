@@ -139,7 +139,7 @@ impl Execution {
     async fn perform(mut self, lost: CancellationToken) -> Result<(), Halt> {
         let (job, run) = (&self.claimed.job.spec, &self.claimed.run);
         let seconds = plan::time_limit(job, &run.trigger);
-        let version = &self.claimed.environment.spec.dbt_version;
+        let version = self.dbt_version();
         let steps = plan::plan(job, &run.trigger, self.claimed.connection.as_ref(), version);
         let (_watch, mut interrupts) =
             interrupt::watch(&self.workshop, &self.permits, run.id, lost, seconds);
@@ -264,11 +264,14 @@ impl Execution {
         self.hand_over().await
     }
 
+    fn dbt_version(&self) -> &str {
+        let ClaimedRun { run, job, environment, .. } = &self.claimed;
+        run.trigger.dbt_version(&job.spec, &environment.spec)
+    }
+
     /// Finds the dbt of the version that the run asks for.
     fn pick_dbt(&self, log: &mut StepLog) -> Result<PathBuf, Halt> {
-        let (job, trigger) = (&self.claimed.job.spec, &self.claimed.run.trigger);
-        let asked = plan::version(job, trigger, &self.claimed.environment.spec.dbt_version);
-        let config = &self.workshop.config;
+        let (asked, config) = (self.dbt_version(), &self.workshop.config);
         let table = versions::table(&config.dbt_versions, &self.workshop.data_dir);
         let picked = versions::pick(asked, &table, &config.dbt).map_err(Halt::Failed)?;
         log.say(format_args!("dbt {asked} is asked for: `{}` runs", picked.display()));

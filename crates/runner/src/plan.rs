@@ -36,15 +36,15 @@ pub(crate) enum Work {
 }
 
 /// The steps of a run: three that set it up, then what the job says and the trigger overrides; or,
-/// of a retry, the step that failed and those after it. `default_version` is the
-/// environment's dbt.
+/// of a retry, the step that failed and those after it. `dbt_version` is what
+/// the run asks for.
 pub(crate) fn plan(
     job: &JobSpec,
     trigger: &Trigger,
     connection: Option<&Connection>,
-    default_version: &str,
+    dbt_version: &str,
 ) -> Vec<PlannedStep> {
-    let static_docs = knows_static_docs(version(job, trigger, default_version));
+    let static_docs = knows_static_docs(dbt_version);
     let connection = connection.map_or("(none)", |connection| connection.spec.name.as_str());
     let mut steps = vec![
         PlannedStep { name: "Clone git repository".to_owned(), work: Work::Clone },
@@ -74,12 +74,6 @@ pub(crate) fn plan(
         steps.push(dbt("dbt docs generate", &docs(&["docs", "generate"], static_docs), false));
     }
     steps
-}
-
-/// The version of dbt that a run asks for: the trigger's, else the job's, else the environment's.
-pub(crate) fn version<'a>(job: &'a JobSpec, trigger: &'a Trigger, default: &'a str) -> &'a str {
-    let version = trigger.dbt_version_override.as_ref().or(job.dbt_version.as_ref());
-    version.map_or(default, String::as_str)
 }
 
 /// A step of the job's own.

@@ -105,8 +105,7 @@ pub(crate) async fn enqueue(
     environment: &Environment,
     trigger: Trigger,
 ) -> Result<Run, StoreError> {
-    let version = trigger.dbt_version_override.as_ref().or(job.spec.dbt_version.as_ref());
-    let version = version.unwrap_or(&environment.spec.dbt_version);
+    let version = trigger.dbt_version(&job.spec, &environment.spec).to_owned();
     let now = tx.now().micros();
     retry::outdate(tx, job.id).await?;
     let row = ActiveModel {
@@ -115,7 +114,7 @@ pub(crate) async fn enqueue(
         environment_id: Set(environment.id.get()),
         job_id: Set(job.id.get()),
         status: Set(RunStatus::QUEUED.code().into()),
-        dbt_version: Set(version.clone()),
+        dbt_version: Set(version),
         for_pull_request: Set(trigger.is_for_pull_request()),
         cancel_requested: Set(false),
         trigger: Set(to_text(&trigger)?),
