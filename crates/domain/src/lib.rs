@@ -46,6 +46,7 @@ pub mod kept;
 pub mod lease;
 pub mod license_map;
 pub mod list;
+pub mod model_notification;
 mod name;
 pub mod notification;
 pub mod oauth_configuration;

@@ -1,8 +1,8 @@
 //! The outbox: what is sent of runs, and when something that did not arrive is tried again.
 
 use crate::{
-    kept::{Hidden, Id, Kept},
-    notification::Notification,
+    kept::{Hidden, Kept},
+    model_notification::NodeEnd,
     run_report::RunReport,
     user::Email,
     webhook::{EventKey, EventType, Webhook, WebhookEvent},
@@ -47,12 +47,14 @@ pub struct OutgoingWebhook {
 /// A mail about the end of a run.
 #[derive(Debug, Clone)]
 pub struct OutgoingMail {
-    /// What asks for it.
-    pub notification: Id<Notification>,
+    /// The id of the notification or the model notifications that ask for it.
+    pub asked_by: i64,
     /// Whom it goes to.
     pub to: Email,
     /// What is told.
     pub report: RunReport,
+    /// The nodes that are told of to their owner; none if it is about the run itself.
+    pub nodes: Vec<NodeEnd>,
 }
 
 impl OutgoingWebhook {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::{
     Timestamp,
+    model_notification::NodeEnd,
     run::Outcome,
     run_report::{RunReport, Stage},
     user::Email,
@@ -84,14 +85,16 @@ impl Mailer {
         self.send(to, "Your invitation to Narrowgate".to_owned(), body).await
     }
 
-    /// Tells of the end of a run; `link` is where a person looks at it.
+    /// Tells of the end of a run, or to an owner of the ends of their nodes in it; `link` is where a
+    /// person looks at it.
     pub(crate) async fn tell(
         &self,
         to: &Email,
         report: &RunReport,
+        nodes: &[NodeEnd],
         link: &str,
     ) -> Result<(), MailError> {
-        let (subject, body) = told(report, link);
+        let (subject, body) = told(report, nodes, link);
         self.send(to, subject, body).await
     }
 
@@ -113,7 +116,7 @@ impl Mailer {
 }
 
 /// The subject and the body of a mail about a run.
-fn told(report: &RunReport, link: &str) -> (String, String) {
+fn told(report: &RunReport, nodes: &[NodeEnd], link: &str) -> (String, String) {
     let RunReport { project_name, environment_name, job_name, run, warnings, .. } = report;
     let how = match report.stage {
         Stage::Started => "started".to_owned(),
@@ -125,7 +128,14 @@ fn told(report: &RunReport, link: &str) -> (String, String) {
         Stage::Ended(Outcome::Error) => "failed".to_owned(),
         Stage::Ended(Outcome::Cancelled) => "was cancelled".to_owned(),
     };
-    let subject = format!("{job_name} {how} ({project_name}, {environment_name})");
+    let subject = match nodes {
+        [] => format!("{job_name} {how} ({project_name}, {environment_name})"),
+        [one] => format!("{}: {} ({project_name}, {environment_name})", one.unique_id, one.status),
+        many => format!(
+            "{} models and tests of yours in {job_name} ({project_name}, {environment_name})",
+            many.len()
+        ),
+    };
     let mut lines = vec![
         format!("Run {run} of the job {job_name} {how}."),
         String::new(),
@@ -137,6 +147,10 @@ fn told(report: &RunReport, link: &str) -> (String, String) {
         lines.push(format!("Reason: {}", report.message));
     }
     lines.push(format!("Ended: {}", report.at));
+    if !nodes.is_empty() {
+        lines.push(String::new());
+        lines.extend(nodes.iter().map(|node| format!("{}: {}", node.status, node.unique_id)));
+    }
     lines.extend([String::new(), link.to_owned(), String::new()]);
     (subject, lines.join("\r\n"))
 }

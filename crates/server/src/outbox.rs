@@ -7,7 +7,6 @@ use domain::{
         Caller, Origin, Permit, SystemTask, Webhooks, Write, authorize, kinds::JobNotifications,
     },
     kept::Id,
-    notification::Notification,
     outbox::{OutgoingMail, OutgoingWebhook},
     webhook::{ReceiptKey, Webhook},
 };
@@ -44,13 +43,13 @@ pub(crate) struct Messenger {
     public_url: Arc<str>,
 }
 
-/// The messages on their way; one of a webhook or notification at a time, so that a slow one takes
+/// The messages on their way; one of a webhook or of a notification at a time, so that a slow one takes
 /// no room from the others.
 #[derive(Default)]
 struct UnderWay {
     tasks: JoinSet<()>,
     webhooks: HashMap<task::Id, Id<Webhook>>,
-    notifications: HashMap<task::Id, Id<Notification>>,
+    mails: HashMap<task::Id, i64>,
 }
 
 impl UnderWay {
@@ -69,7 +68,7 @@ impl UnderWay {
             None => std::future::pending().await,
         };
         self.webhooks.remove(&ended);
-        self.notifications.remove(&ended);
+        self.mails.remove(&ended);
     }
 }
 
@@ -152,13 +151,13 @@ impl Messenger {
         under_way: &mut UnderWay,
     ) -> Result<(), StoreError> {
         let Some(mailer) = &self.mailer else { return self.store.drop_mails(permit).await };
-        let busy: Vec<_> = under_way.notifications.values().copied().collect();
+        let busy: Vec<_> = under_way.mails.values().copied().collect();
         let claimed = self.store.claim_mails(permit, &busy, under_way.room()).await?;
         for (ticket, outgoing) in claimed {
-            let notification = outgoing.notification;
+            let asked_by = outgoing.asked_by;
             let sending = self.clone().mail(mailer.clone(), permit.clone(), ticket, outgoing);
             let id = under_way.tasks.spawn(sending).id();
-            under_way.notifications.insert(id, notification);
+            under_way.mails.insert(id, asked_by);
         }
         Ok(())
     }
@@ -171,21 +170,21 @@ impl Messenger {
         ticket: Ticket,
         outgoing: OutgoingMail,
     ) {
-        let OutgoingMail { notification, to, report } = outgoing;
+        let OutgoingMail { asked_by, to, report, nodes } = outgoing;
         let link = run_href(&self.public_url, report.account, report.project, report.run);
-        let sent = mailer.tell(&to, &report, &link).await;
+        let sent = mailer.tell(&to, &report, &nodes, &link).await;
         let noted = self.store.note_mail_try(&permit, &ticket, sent.is_ok()).await;
         let run = report.run;
         match (sent, noted) {
             (Ok(()), Ok(_)) => {}
             (Err(error), Ok(Some(again))) => {
-                tracing::warn!(%notification, %run, %error, %again, "a mail is tried again");
+                tracing::warn!(asked_by, %run, %error, %again, "a mail is tried again");
             }
             (Err(error), Ok(None)) => {
-                tracing::error!(%notification, %run, %error, "a mail is given up");
+                tracing::error!(asked_by, %run, %error, "a mail is given up");
             }
             (_, Err(error)) => {
-                tracing::error!(%notification, %run, %error, "a mail may be sent twice");
+                tracing::error!(asked_by, %run, %error, "a mail may be sent twice");
             }
         }
     }

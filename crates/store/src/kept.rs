@@ -8,6 +8,7 @@ use domain::{
     environment_variable::EnvironmentVariable,
     kept::{FieldKind, Hidden, Id, Kept, Level, Noun, Reference},
     list::{ListQuery, Paged, StateFilter},
+    model_notification::ModelNotifications,
     notification::Notification,
     profile::Profile,
     semantic_layer::{SemanticLayerConfiguration, SemanticLayerMapping},
@@ -210,6 +211,7 @@ pub(crate) async fn remove<N: Noun>(tx: &mut Tx, kept: Kept<N>) -> Result<Kept<N
 pub(crate) async fn let_go(tx: &mut Tx, gone: Reference) -> Result<(), StoreError> {
     // Every noun that names something stands here.
     let_go_in::<Notification>(tx, gone).await?;
+    let_go_in::<ModelNotifications>(tx, gone).await?;
     let_go_in::<EnvironmentVariable>(tx, gone).await?;
     let_go_in::<Webhook>(tx, gone).await?;
     let_go_in::<SemanticLayerMapping>(tx, gone).await?;

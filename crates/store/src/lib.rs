@@ -56,6 +56,7 @@ mod list;
 mod managed_repositories;
 mod memberships;
 mod migrations;
+mod model_notifications;
 mod notifications;
 mod outbox;
 mod personal_tokens;

@@ -7,7 +7,8 @@
 use domain::{
     Timestamp,
     authz::{Permit, Webhooks, Write, kinds::JobNotifications},
-    kept::{Id, Kept, Noun},
+    kept::{Id, Kept, Noun as _},
+    model_notification::{ModelNotifications, OwnerReport},
     notification::{Notification, NotificationType},
     outbox::{HOLD, OutgoingMail, OutgoingWebhook, wait_after},
     run::Run,
@@ -31,6 +32,7 @@ use crate::{
         project, run, user,
     },
     kept,
+    model_notifications::{self, OWNER},
     rows::{from_text, of_account, only, to_text},
     tx::Tx,
     usage, webhooks,
@@ -62,7 +64,7 @@ impl Store {
         let tx = self.begin(permit).await?;
         let busy: Vec<_> = busy.iter().map(|id| id.get()).collect();
         let mut claimed = Vec::new();
-        for row in claim::<Webhook>(&tx, &busy, room).await? {
+        for row in claim(&tx, &[Webhook::WORD], &busy, room).await? {
             match self.outgoing(&tx, &row).await {
                 Ok(outgoing) if outgoing.webhook.spec.active => {
                     claimed.push((row.ticket()?, outgoing));
@@ -124,25 +126,25 @@ impl Store {
 }
 
 impl Store {
-    /// Claims mails that are due, the oldest of each notification, at most `room`; none of a
-    /// notification that is `busy`.
+    /// Claims mails that are due, the oldest of each notification, at most `room`; none of one that
+    /// is `busy`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn claim_mails(
         &self,
         permit: &Permit<Write, JobNotifications>,
-        busy: &[Id<Notification>],
+        busy: &[i64],
         room: u64,
     ) -> Result<Vec<(Ticket, OutgoingMail)>, StoreError> {
+        self.share_out(permit).await?;
         let tx = self.begin(permit).await?;
-        let busy: Vec<_> = busy.iter().map(|id| id.get()).collect();
         let mut claimed = Vec::new();
-        for row in claim::<Notification>(&tx, &busy, room).await? {
+        for row in claim(&tx, &[Notification::WORD, OWNER], busy, room).await? {
             match mail(&tx, &row).await {
                 Ok(mail) => claimed.push((row.ticket()?, mail)),
                 Err(error @ (StoreError::NotFound | StoreError::Corrupt(_))) => {
-                    tracing::error!(notification = row.kept_id, %error, "a mail cannot be sent");
+                    tracing::error!(asked_by = row.kept_id, %error, "a mail cannot be sent");
                     failed(&tx, &row.ticket()?).await?;
                 }
                 Err(error) => return Err(error),
@@ -185,7 +187,7 @@ impl Store {
         let tx = self.begin(permit).await?;
         Entity::delete_many()
             .filter(Column::AccountId.eq(tx.account().get()))
-            .filter(Column::Word.eq(Notification::WORD))
+            .filter(Column::Word.is_in([Notification::WORD, OWNER, ModelNotifications::WORD]))
             .exec(tx.db())
             .await
             .map_err(StoreError::db)?;
@@ -195,6 +197,11 @@ impl Store {
 
 /// A mail, with the address as it is now.
 async fn mail(tx: &Tx, row: &Model) -> Result<OutgoingMail, StoreError> {
+    let asked_by = row.kept_id;
+    if row.word == OWNER {
+        let OwnerReport { to, run: report, nodes } = from_text(&row.report)?;
+        return Ok(OutgoingMail { asked_by, to, report, nodes });
+    }
     let id = Id::new(row.kept_id).map_err(StoreError::corrupt)?;
     let spec = kept::find::<Notification>(tx.db(), tx.account(), id).await?.spec;
     let to = match (spec.r#type, spec.external_email) {
@@ -205,12 +212,13 @@ async fn mail(tx: &Tx, row: &Model) -> Result<OutgoingMail, StoreError> {
             Email::parse(&user.email).map_err(StoreError::corrupt)?
         }
     };
-    Ok(OutgoingMail { notification: id, to, report: from_text(&row.report)? })
+    Ok(OutgoingMail { asked_by, to, report: from_text(&row.report)?, nodes: Vec::new() })
 }
 
 /// Notes what those who listen are to be told of a run, in the transaction that makes it so.
 pub(crate) async fn tell(tx: &mut Tx, run: &Run, stage: Stage) -> Result<(), StoreError> {
     let mut rows = mails(tx, run, stage).await?;
+    rows.extend(model_notifications::wanted(tx, run, stage).await?);
     for webhook in kept::all::<Webhook>(tx.db(), tx.account()).await? {
         let wanted = stage.event_types().iter().filter(|kind| webhook.spec.wants(**kind, run.job));
         rows.extend(wanted.map(|kind| ActiveModel {
@@ -285,11 +293,16 @@ async fn report(tx: &Tx, run: &Run, stage: Stage) -> Result<RunReport, StoreErro
 }
 
 /// The oldest message that is due of each that is not busy, claimed.
-async fn claim<N: Noun>(tx: &Tx, busy: &[i64], room: u64) -> Result<Vec<Model>, StoreError> {
+pub(crate) async fn claim(
+    tx: &Tx,
+    words: &[&str],
+    busy: &[i64],
+    room: u64,
+) -> Result<Vec<Model>, StoreError> {
     let oldest = of_account::<Entity>(Column::AccountId, tx.account())
         .select_only()
         .expr(Expr::col(Column::Id).min())
-        .filter(Column::Word.eq(N::WORD))
+        .filter(Column::Word.is_in(words.iter().copied()))
         .filter(Column::DueAt.lte(tx.now().micros()))
         .filter(Column::KeptId.is_not_in(busy.iter().copied()))
         .group_by(Column::KeptId);
@@ -311,20 +324,20 @@ async fn claim<N: Noun>(tx: &Tx, busy: &[i64], room: u64) -> Result<Vec<Model>, 
 }
 
 impl Model {
-    fn ticket(&self) -> Result<Ticket, StoreError> {
+    pub(crate) fn ticket(&self) -> Result<Ticket, StoreError> {
         let failed = u32::try_from(self.tries).map_err(StoreError::corrupt)?;
         Ok(Ticket { id: self.id, due_at: self.due_at, failed })
     }
 }
 
-/// The message has arrived.
-async fn done(tx: &Tx, ticket: &Ticket) -> Result<(), StoreError> {
-    Entity::delete_many()
+/// The message has arrived: gives whether it was still there.
+pub(crate) async fn done(tx: &Tx, ticket: &Ticket) -> Result<bool, StoreError> {
+    let gone = Entity::delete_many()
         .filter(Column::Id.eq(ticket.id))
         .exec(tx.db())
         .await
         .map_err(StoreError::db)?;
-    Ok(())
+    Ok(gone.rows_affected > 0)
 }
 
 /// The message has not arrived: gives when it is tried again, `None` if it is given up. One that

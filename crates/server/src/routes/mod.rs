@@ -31,6 +31,7 @@ mod environments;
 mod extended_attributes;
 mod ip_restrictions;
 mod jobs;
+mod model_notifications;
 mod notifications;
 mod oauth_configurations;
 mod people;
@@ -119,6 +120,7 @@ pub fn served_routes() -> Vec<ServedRoute> {
         environment_variables::routes(),
         jobs::routes(),
         runs::routes(),
+        model_notifications::routes(),
         notifications::routes(),
         extended_attributes::routes(),
         profiles::routes(),

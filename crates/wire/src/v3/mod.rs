@@ -12,6 +12,7 @@ mod group;
 mod invite;
 mod ip_restriction;
 mod license_map;
+mod model_notifications;
 mod oauth_configuration;
 mod personal_token;
 mod profile;
@@ -55,6 +56,7 @@ pub use ip_restriction::{
     IpRestrictionSetBody, IpRestrictionValidation,
 };
 pub use license_map::{LicenseMap, LicenseMapBody};
+pub use model_notifications::{ModelNotifications, ModelNotificationsBody};
 pub use oauth_configuration::{OauthConfiguration, OauthConfigurationBody, OauthExtraData};
 pub use personal_token::{NewPersonalToken, PersonalToken, PersonalTokenWithSecret};
 pub use profile::{Profile, ProfileBinding, ProfileBody};

@@ -19,6 +19,7 @@ pub(crate) mod environments;
 pub(crate) mod groups;
 pub(crate) mod invites;
 pub(crate) mod ip_restrictions;
+pub(crate) mod model_notifications;
 pub(crate) mod personal_tokens;
 pub(crate) mod profiles;
 pub(crate) mod project_adapters;
