@@ -42,6 +42,7 @@ async fn objects(house: &House) -> Vec<Object> {
         "docs_job_id": job, "freshness_job_id": job });
     made(sales.url(), links).await;
     let run = house.run(job).await;
+    house.begin(&["Invoke dbt with `dbt build`"]).await;
     let project = &["created_at", "default_version", "fusion_readiness", "id", "updated_at"];
     let of_project = &[
         "connection",
@@ -116,6 +117,11 @@ async fn objects(house: &House) -> Vec<Object> {
     ]
 }
 
+/// Whether a related key holds nothing: null, but of `run_steps`, which may not be, `[]`.
+fn is_empty(key: &str, related: &Value) -> bool {
+    if key == "run_steps" { *related == json!([]) } else { related.is_null() }
+}
+
 #[tokio::test]
 async fn each_required_key_is_there_and_what_is_related_comes_by_its_name_alone() {
     let house = House::new().await;
@@ -128,9 +134,9 @@ async fn each_required_key_is_there_and_what_is_related_comes_by_its_name_alone(
             let told =
                 house.acme.admin.get(&format!("{path}?include_related={asked}")).await.data();
             for key in related {
-                let there = !told[*key].is_null();
+                let there = !is_empty(key, &told[*key]);
                 assert_eq!(there, key == asked, "{path}?include_related={asked}: `{key}`");
-                assert!(bare[*key].is_null(), "{path}: `{key}` was not asked for");
+                assert!(is_empty(key, &bare[*key]), "{path}: `{key}` was not asked for");
             }
         }
     }

@@ -56,6 +56,12 @@ async def checks(house, project, environment):
     ran = house.get(house.v2(f"/runs/{result['id']}/?include_related=run_steps"))["data"]["run_steps"][-1]["name"]
     house.check("a job block runs other steps", ran == "Invoke dbt with `dbt seed --select raw_orders`", ran)
 
+    # It asks for no steps, and goes through them all the same: there is nothing to retry then.
+    of_block = await block.trigger()
+    await of_block.wait_for_completion()
+    retried = await of_block.retry_failed_steps()
+    house.check("a run block without failures has no steps to retry", retried["status"] == 10, retried)
+
     failing = house.job(project, environment, name="failing", steps=["dbt seed --select raw_orders", "dbt test --select assert_no_order_before_signup"])
     try:
         await flow(dbt_cloud_credentials=admin, job_id=failing, max_wait_seconds=240, poll_frequency_seconds=1, retry_filtered_models_attempts=1)

@@ -16,8 +16,9 @@ use crate::v3::Repository;
 
 /// A run of a job.
 ///
-/// `trigger`, `job`, `environment`, `repository`, `run_steps`, `run_retries` and `audit` are null
-/// unless asked for by `include_related`.
+/// `trigger`, `job`, `environment`, `repository`, `run_retries` and `audit` are null unless asked
+/// for by `include_related`; `run_steps` is empty then, as the document has it (prefect-dbt goes
+/// through it unasked).
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[expect(
     missing_docs,
@@ -99,7 +100,7 @@ pub struct Run {
     pub environment: Option<Environment>,
     /// The project's.
     pub repository: Option<Repository>,
-    pub run_steps: Option<Vec<RunStep>>,
+    pub run_steps: Vec<RunStep>,
     pub audit: Option<RunAudit>,
 }
 
@@ -206,7 +207,7 @@ impl Run {
             job: None,
             environment: None,
             repository: None,
-            run_steps: None,
+            run_steps: Vec::new(),
             audit: None,
         }
     }

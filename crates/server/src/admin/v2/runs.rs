@@ -126,7 +126,7 @@ async fn with_related(
         environment: related.environments.get(&run.environment).cloned(),
         repository: related.repositories.get(&run.project).cloned(),
         run_retries: related.retries.as_mut().map(|of| of.remove(&run.id).unwrap_or_default()),
-        run_steps: related.steps.as_mut().map(|of| of.remove(&run.id.get()).unwrap_or_default()),
+        run_steps: related.steps.remove(&run.id.get()).unwrap_or_default(),
         ..plain(app, run)
     });
     Ok(whole.collect())
@@ -138,7 +138,7 @@ struct Related {
     jobs: BTreeMap<JobId, Job>,
     environments: BTreeMap<EnvironmentId, Environment>,
     repositories: BTreeMap<ProjectId, Repository>,
-    steps: Option<BTreeMap<i64, Vec<RunStep>>>,
+    steps: BTreeMap<i64, Vec<RunStep>>,
     retries: Option<BTreeMap<RunId, Vec<Run>>>,
 }
 
@@ -163,7 +163,7 @@ impl Related {
         }
         if include.has("run_steps") || include.has("debug_logs") {
             let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
-            related.steps = Some(steps::of_runs(app, permit, include, &ids).await?);
+            related.steps = steps::of_runs(app, permit, include, &ids).await?;
         }
         if include.has("run_retries") {
             let mut by_run: BTreeMap<_, Vec<_>> = BTreeMap::new();
