@@ -183,6 +183,10 @@ pub(crate) struct ProgramArgs {
     /// use: try 16384 [default: 0]
     #[arg(long, help_heading = OF_RUNS, value_name = "MIB")]
     pub(crate) max_memory_mib: Option<u64>,
+    /// How large the clones that are kept of repositories may be, all together; those that were used
+    /// longest ago are removed, and all after 30 days without use; 0 keeps none [default: 10240]
+    #[arg(long, help_heading = OF_RUNS, value_name = "MIB")]
+    pub(crate) max_clones_mib: Option<u64>,
     /// The user that executes dbt, where the server is root: a name, a number, or `uid:gid`. It gets
     /// its run's folder and the DuckDB files, and can read neither keys nor database; dbt has to be
     /// where it gets (not under /root). See docs/isolation.md [default: the server's own user]

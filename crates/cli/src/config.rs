@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) max_processes: u64,
     /// The largest address space of each, in MiB; 0 is any.
     pub(crate) max_memory_mib: u64,
+    /// How large the clones that are kept of repositories may be, all together, in MiB; 0 keeps none.
+    pub(crate) max_clones_mib: u64,
     /// The user that executes dbt, where the server is root.
     pub(crate) run_as: Option<String>,
     /// What is logged.
@@ -89,12 +91,13 @@ const TEXTS: [&str; 12] = [
     "log",
 ];
 /// The others.
-const VALUES: [&str; 10] = [
+const VALUES: [&str; 11] = [
     "workers",
     "niceness",
     "max_file_size_mib",
     "max_processes",
     "max_memory_mib",
+    "max_clones_mib",
     "no_runner",
     "allow_plain_http",
     "no_openapi",
@@ -156,6 +159,8 @@ struct Given<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_memory_mib: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    max_clones_mib: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     run_as: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<&'a str>,
@@ -193,6 +198,7 @@ impl Config {
             max_file_size_mib: args.programs.max_file_size_mib,
             max_processes: args.programs.max_processes,
             max_memory_mib: args.programs.max_memory_mib,
+            max_clones_mib: args.programs.max_clones_mib,
             run_as: args.programs.run_as.as_deref(),
             log: args.log.as_deref(),
             no_runner: args.no_runner.then_some(true),
@@ -218,6 +224,7 @@ impl Config {
             max_file_size_mib: args.programs.max_file_size_mib,
             max_processes: args.programs.max_processes,
             max_memory_mib: args.programs.max_memory_mib,
+            max_clones_mib: args.programs.max_clones_mib,
             run_as: args.programs.run_as.as_deref(),
             log: args.log.as_deref(),
             ..Given::default()
@@ -245,6 +252,7 @@ impl Config {
             .merge(Serialized::default("max_file_size_mib", limits.max_file_size_mib))
             .merge(Serialized::default("max_processes", limits.max_processes))
             .merge(Serialized::default("max_memory_mib", limits.max_memory_mib))
+            .merge(Serialized::default("max_clones_mib", RunnerConfig::default().max_clones_mib))
             .merge(Serialized::default("log", "info"))
             .merge(Serialized::default("no_runner", false))
             .merge(Serialized::default("allow_plain_http", false))
@@ -276,7 +284,16 @@ impl Config {
         };
         let (dbt, workers, run_as) = (self.dbt.clone(), self.workers, self.run_as.clone());
         let dbt_versions = self.dbt_versions.clone();
-        RunnerConfig { dbt, dbt_versions, workers, limits, run_as, ..RunnerConfig::default() }
+        let max_clones_mib = self.max_clones_mib;
+        RunnerConfig {
+            dbt,
+            dbt_versions,
+            workers,
+            limits,
+            max_clones_mib,
+            run_as,
+            ..RunnerConfig::default()
+        }
     }
 
     /// Where webhooks may lead.

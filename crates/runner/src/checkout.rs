@@ -1,24 +1,17 @@
-//! The working copy: `git clone`, one commit of it, and the project's folder in it.
+//! The working copy: the files of one commit, and the project's folder in them.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
-};
+use std::path::{Path, PathBuf};
 
-use domain::{environment::BranchName, kept::Hidden};
-use store::ClaimedRun;
-use tokio::process::Command;
+use domain::environment::BranchName;
+use store::{ClaimedRun, DataDir};
 
 use crate::{
-    folder::RunFolder,
+    clones::Clones,
+    folder::{self, RunFolder},
+    git::{Git, local_folder},
     interrupt::{Halt, Interrupts},
     log::StepLog,
-    process,
-    surroundings::{self, Marks},
+    surroundings::Marks,
 };
 
 /// What was checked out.
@@ -33,57 +26,19 @@ pub(crate) struct Checkout {
     pub(crate) branch: Option<String>,
 }
 
-/// git, for one run.
-struct Git<'a> {
-    program: &'a Path,
-    marks: Marks<'a>,
-    folder: &'a RunFolder,
-    config: PathBuf,
-    /// How git calls ssh, where it gets in with a deploy key.
-    ssh: Option<String>,
+/// A commit to be checked out.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Commit {
+    /// Its whole id.
+    Id(String),
+    /// The beginning of its id.
+    Begins(String),
 }
 
-/// A deploy key on disk, for the server's user alone (0600), while git needs it.
-struct KeyFile(PathBuf);
-
-impl KeyFile {
-    fn write(folder: &RunFolder, key: &Hidden) -> std::io::Result<Self> {
-        let file = folder.root().join("deploy_key");
-        let mut options = fs::OpenOptions::new();
-        let mut opened = options.write(true).create_new(true).mode(0o600).open(&file)?;
-        let written = Self(file);
-        opened.write_all(key.reveal().as_bytes())?;
-        Ok(written)
-    }
-
-    /// `GIT_SSH_COMMAND`: with this key and no other. A host that is new is believed once, and
-    /// noted in the data folder's `known_hosts`.
-    fn ssh(&self, data_dir: &Path) -> String {
-        let known = data_dir.join("known_hosts");
-        format!(
-            "ssh -i {} -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
-             -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={}",
-            in_shell(&self.0),
-            in_shell(&known)
-        )
-    }
-}
-
-impl Drop for KeyFile {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0) {
-            tracing::warn!(%error, "a deploy key stays until its run ends");
-        }
-    }
-}
-
-/// A path as a word of a shell, which git runs `GIT_SSH_COMMAND` with.
-fn in_shell(path: &Path) -> String {
-    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
-}
-
-/// Clones the project's repository into the run's folder and checks out what the trigger or the
-/// environment asks for.
+/// Lays the files of the commit that the trigger or the environment asks for into the run's folder.
+///
+/// They come out of the clone that is kept of the repository, which git fetches the commit into if it
+/// is not there yet. The working copy is files alone: no history, no hooks, no settings of git.
 ///
 /// # Errors
 /// [`Halt::Failed`] with a sentence that says what is wrong with the repository;
@@ -101,31 +56,24 @@ pub(crate) async fn checkout(
     let remote = repository
         .map(|repository| repository.spec.remote.as_str())
         .ok_or_else(|| Halt::Failed(format!("the project `{project}` has no repository")))?;
-    let local = local_folder(remote);
-    local.map_or(Ok(()), must_be_repository).map_err(Halt::Failed)?;
-    let config = write_config(folder, local)
-        .map_err(|error| Halt::Failed(format!("the run's folder cannot be written: {error}")))?;
-    let key =
-        match &claimed.deploy_key {
-            Some(key) => Some(KeyFile::write(folder, key).map_err(|error| {
-                Halt::Failed(format!("the deploy key cannot be written: {error}"))
-            })?),
-            None => None,
-        };
-    let ssh = key.as_ref().map(|key| key.ssh(marks.data_dir));
-    let git = Git { program, marks, folder, config, ssh };
+    local_folder(remote).map_or(Ok(()), must_be_repository).map_err(Halt::Failed)?;
+    folder::private(&folder.working_copy()).map_err(Halt::failed)?;
+    let git = Git::of(program, marks, folder, claimed, remote)?;
     let (branch, sha) = asked_for(claimed);
-    git.clone(remote, branch, sha, log, interrupts).await?;
-    drop(key);
+    let (commit, branch) = match (sha, branch) {
+        (Some(sha), branch) => {
+            let commit = named(&git, remote, sha, log, interrupts).await?;
+            (commit, branch.map(|branch| branch.as_str().to_owned()))
+        }
+        (None, branch) => newest(&git, remote, branch, log, interrupts).await?,
+    };
+    let place = DataDir::new(marks.data_dir).clones_of(claimed.project.id);
+    let now = claimed.run.updated_at;
+    let clones = Clones { git: &git, place, remote, maker: marks.lease, now };
+    let sha = clones.lay_out(&commit, folder, log, interrupts).await?;
     let subdirectory = claimed.project.spec.subdirectory.as_ref().map_or("", |path| path.as_str());
-    Ok(Checkout {
-        sha: git.answer(&["rev-parse", "--verify", "HEAD"]).await.ok_or_else(no_commit)?,
-        project: project_folder(&folder.working_copy(), subdirectory).map_err(Halt::Failed)?,
-        branch: match branch {
-            Some(branch) => Some(branch.as_str().to_owned()),
-            None => git.answer(&["symbolic-ref", "--short", "-q", "HEAD"]).await,
-        },
-    })
+    let project = project_folder(&folder.working_copy(), subdirectory).map_err(Halt::Failed)?;
+    Ok(Checkout { project, sha, branch })
 }
 
 /// The branch and the commit; a branch that the environment asks for counts only if the trigger
@@ -136,68 +84,100 @@ fn asked_for(claimed: &ClaimedRun) -> (Option<&BranchName>, Option<&BranchName>)
     (branch, trigger.git_sha.as_ref())
 }
 
-impl Git<'_> {
-    async fn clone(
-        &self,
-        remote: &str,
-        branch: Option<&BranchName>,
-        sha: Option<&BranchName>,
-        log: &mut StepLog,
-        interrupts: &mut Interrupts,
-    ) -> Result<(), Halt> {
-        let mut clone = self.command(&["clone", "--no-local"]);
-        if sha.is_none() {
-            // Only the newest commit is needed.
-            clone.args(["--depth", "1", "--no-tags"]);
+/// The commit that is called so: by its id, the beginning of one, or a branch or tag.
+async fn named(
+    git: &Git<'_>,
+    remote: &str,
+    name: &BranchName,
+    log: &mut StepLog,
+    interrupts: &mut Interrupts,
+) -> Result<Commit, Halt> {
+    let id = name.as_str().to_ascii_lowercase();
+    let hex = id.chars().all(|c| c.is_ascii_hexdigit());
+    if hex && matches!(id.len(), 40 | 64) {
+        return Ok(Commit::Id(id));
+    }
+    let refs = refs(git, remote, Some(name), log, interrupts).await?;
+    match refs.find(Some(name)) {
+        Some(id) => Ok(Commit::Id(id)),
+        None if hex && id.len() >= 4 => Ok(Commit::Begins(id)),
+        None => Err(no_such_commit(remote, name.as_str())),
+    }
+}
+
+/// The newest commit of the branch (or tag), or of the repository's own branch, and its name.
+async fn newest(
+    git: &Git<'_>,
+    remote: &str,
+    branch: Option<&BranchName>,
+    log: &mut StepLog,
+    interrupts: &mut Interrupts,
+) -> Result<(Commit, Option<String>), Halt> {
+    let refs = refs(git, remote, branch, log, interrupts).await?;
+    let id = refs.find(branch).ok_or_else(|| match branch {
+        Some(branch) => {
+            let branch = branch.as_str();
+            Halt::Failed(format!("the repository `{remote}` has no branch or tag `{branch}`"))
         }
-        if let Some(branch) = branch {
-            clone.args(["--branch", branch.as_str()]);
-        }
-        clone.args(["--", remote, RunFolder::WORKING_COPY]);
-        let wanted = branch.map_or_else(String::new, |name| format!(" at `{}`", name.as_str()));
-        succeeded(process::run(clone, log, interrupts).await?.status, || {
-            format!("git could not clone `{remote}`{wanted}, its log says why")
-        })?;
-        let Some(sha) = sha else { return Ok(()) };
-        let mut switch = self.command(&["-c", "advice.detachedHead=false", "checkout", "--detach"]);
-        switch.args([sha.as_str(), "--"]).current_dir(self.folder.working_copy());
-        succeeded(process::run(switch, log, interrupts).await?.status, || {
-            format!("git could not check out `{}`: `{remote}` has no such commit", sha.as_str())
+        None => Halt::Failed("the repository has no commit".to_owned()),
+    })?;
+    let branch = branch.map(|branch| branch.as_str().to_owned()).or_else(|| refs.default_branch());
+    Ok((Commit::Id(id), branch))
+}
+
+pub(crate) fn no_such_commit(remote: &str, sha: &str) -> Halt {
+    Halt::Failed(format!("git could not check out `{sha}`: `{remote}` has no such commit"))
+}
+
+/// What `git ls-remote --symref` says.
+#[derive(Debug)]
+struct Refs(String);
+
+/// Asks the git host for a branch or tag, or for the branch that it calls its own.
+async fn refs(
+    git: &Git<'_>,
+    remote: &str,
+    name: Option<&BranchName>,
+    log: &mut StepLog,
+    interrupts: &mut Interrupts,
+) -> Result<Refs, Halt> {
+    let mut command = git.command(&["ls-remote", "--symref", "--", "origin"]);
+    command.args(places(name.map_or("HEAD", BranchName::as_str)));
+    match git.ask(command, log, interrupts).await? {
+        Ok(said) => Ok(Refs(said)),
+        Err(_) => Err(Halt::Failed(format!("git could not ask `{remote}`, its log says why"))),
+    }
+}
+
+/// Where a name may stand, as git looks for it: branch, tag (what it points to first), or a ref, in
+/// whole or without `refs/`, such as `pull/7/head`.
+fn places(name: &str) -> Vec<String> {
+    if name == "HEAD" || name.starts_with("refs/") {
+        return vec![name.to_owned()];
+    }
+    let (head, tag) = (format!("refs/heads/{name}"), format!("refs/tags/{name}"));
+    vec![head, format!("{tag}^{{}}"), tag, format!("refs/{name}")]
+}
+
+impl Refs {
+    fn find(&self, name: Option<&BranchName>) -> Option<String> {
+        let places = places(name.map_or("HEAD", BranchName::as_str));
+        let found = places.iter().find_map(|place| self.lines().find(|(_, at)| at == place));
+        found.map(|(id, _)| id.to_owned())
+    }
+
+    fn lines(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lines = self.0.lines().filter_map(|line| line.split_once('\t'));
+        lines.filter(|(id, _)| {
+            matches!(id.len(), 40 | 64) && id.chars().all(|c| c.is_ascii_hexdigit())
         })
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = surroundings::git(self.program, self.marks, self.folder);
-        command.env("GIT_CONFIG_GLOBAL", &self.config).args(arguments);
-        if let Some(ssh) = &self.ssh {
-            command.env("GIT_SSH_COMMAND", ssh);
-        }
-        command
+    /// `ref: refs/heads/main<TAB>HEAD`.
+    fn default_branch(&self) -> Option<String> {
+        let symbolic = self.0.lines().find_map(|line| line.strip_prefix("ref: refs/heads/"))?;
+        symbolic.strip_suffix("\tHEAD").map(str::to_owned)
     }
-
-    /// What git says of the working copy, in one line; `None` if it fails.
-    async fn answer(&self, arguments: &[&str]) -> Option<String> {
-        let mut command = self.command(arguments);
-        command.current_dir(self.folder.working_copy());
-        command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        let output = command.output().await.ok().filter(|output| output.status.success())?;
-        let text = String::from_utf8(output.stdout).ok()?;
-        Some(text.trim().to_owned())
-    }
-}
-
-fn succeeded(status: ExitStatus, reason: impl FnOnce() -> String) -> Result<(), Halt> {
-    if status.success() { Ok(()) } else { Err(Halt::Failed(reason())) }
-}
-
-fn no_commit() -> Halt {
-    Halt::Failed("the repository has no commit".to_owned())
-}
-
-/// The folder that an address of this machine names.
-fn local_folder(remote: &str) -> Option<&Path> {
-    let path = remote.strip_prefix("file://").unwrap_or(remote);
-    path.starts_with('/').then(|| Path::new(path))
 }
 
 fn must_be_repository(folder: &Path) -> Result<(), String> {
@@ -211,44 +191,6 @@ fn must_be_repository(folder: &Path) -> Result<(), String> {
             "the folder `{path}` is not a git repository: make it one with `git init`, and commit"
         ))
     }
-}
-
-/// git's own settings for this run, over those of the server's user.
-///
-/// They are in a file since git hands settings of its command line to no process that serves a
-/// local repository, and that process is the one which asks for `safe.directory`.
-fn write_config(folder: &RunFolder, local: Option<&Path>) -> std::io::Result<PathBuf> {
-    let mut text = String::new();
-    for own in user_configs() {
-        let _ = write!(text, "[include]\n\tpath = {}\n", quoted(&own));
-    }
-    text.push_str("[protocol \"ext\"]\n\tallow = never\n");
-    for path in local.into_iter().flat_map(owned_elsewhere) {
-        let _ = write!(text, "[safe]\n\tdirectory = {}\n", quoted(&path));
-    }
-    let file = folder.root().join("gitconfig");
-    fs::write(&file, text)?;
-    Ok(file)
-}
-
-fn user_configs() -> Vec<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let xdg = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
-    let xdg = xdg.or_else(|| Some(home.as_ref()?.join(".config")));
-    let files = [xdg.map(|xdg| xdg.join("git/config")), home.map(|home| home.join(".gitconfig"))];
-    files.into_iter().flatten().filter(|file| file.is_file()).collect()
-}
-
-/// The names under which git asks whether a local repository may belong to someone else. That it
-/// may was decided when the repository was given to the project.
-fn owned_elsewhere(path: &Path) -> Vec<PathBuf> {
-    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    vec![path.to_owned(), path.join(".git"), real.join(".git"), real]
-}
-
-fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// The folder of the dbt project: inside the working copy, links followed.
@@ -265,6 +207,8 @@ fn project_folder(working_copy: &Path, subdirectory: &str) -> Result<PathBuf, St
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -296,10 +240,19 @@ mod tests {
     }
 
     #[test]
-    fn only_addresses_of_this_machine_are_folders() {
-        assert_eq!(local_folder("/srv/shop"), Some(Path::new("/srv/shop")));
-        assert_eq!(local_folder("file:///srv/shop.git"), Some(Path::new("/srv/shop.git")));
-        assert_eq!(local_folder("https://example.com/shop.git"), None);
-        assert_eq!(local_folder("git@example.com:shop.git"), None);
+    fn a_branch_comes_before_a_tag_and_a_tag_is_what_it_points_to() {
+        let id = |digit: char| digit.to_string().repeat(40);
+        let name = |text: &str| BranchName::parse(text).unwrap();
+        let [a, b, c, d] = ['a', 'b', 'c', 'd'].map(id);
+        let refs = Refs(format!(
+            "ref: refs/heads/main\tHEAD\n{a}\tHEAD\n{a}\trefs/heads/main\n\
+             {b}\trefs/tags/v1\n{c}\trefs/tags/v1^{{}}\n{d}\trefs/pull/7/head\n\
+             {b}\trefs/remotes/x/main\nwarning\trefs/heads/odd\n"
+        ));
+        assert_eq!(refs.default_branch().as_deref(), Some("main"));
+        let find = |text: &str| refs.find(Some(&name(text)));
+        assert_eq!((refs.find(None), find("main")), (Some(a.clone()), Some(a)));
+        assert_eq!((find("v1"), find("refs/pull/7/head")), (Some(c), Some(d.clone())));
+        assert_eq!((find("pull/7/head"), find("odd"), find("x/main")), (Some(d), None, None));
     }
 }

@@ -227,7 +227,9 @@ impl Execution {
     ) -> Result<(), Halt> {
         let (git, folder) = (&self.workshop.config.git, &self.folder);
         let marks = self.marks();
-        let made = checkout(git, marks, folder, &self.claimed, log, interrupts).await?;
+        let made = checkout(git, marks, folder, &self.claimed, log, interrupts).await;
+        self.workshop.evict_clones();
+        let made = made?;
         log.say(format_args!("checked out {}", made.sha));
         let (permit, lease) = (&self.permits.write, &self.claimed.lease);
         self.store().note_checkout(permit, lease, &made.sha, made.branch.as_deref()).await?;

@@ -29,9 +29,11 @@
 
 mod artifacts;
 mod checkout;
+mod clones;
 mod dbt;
 mod execution;
 mod folder;
+mod git;
 mod install;
 mod interrupt;
 mod lease;

@@ -34,6 +34,8 @@ pub struct RunnerConfig {
     pub workers: usize,
     /// What each program of a run may take of the machine.
     pub limits: Limits,
+    /// How large the clones that are kept of repositories may be, all together, in MiB; 0 keeps none.
+    pub max_clones_mib: u64,
     /// The user that executes dbt, by name, number or `uid:gid`; the server's own unless given.
     pub run_as: Option<String>,
     /// After how long without an answer its runs are taken for abandoned, by others; in tests less
@@ -49,6 +51,7 @@ impl Default for RunnerConfig {
             git: "git".into(),
             workers: 4,
             limits: Limits::default(),
+            max_clones_mib: 10_240,
             run_as: None,
             lease: Worker::LEASE,
         }
@@ -123,7 +126,9 @@ impl Runner {
         let reaping = reap(&store, &stop);
         let workshop =
             Workshop { store, data_dir, config, bounds, user, worker, stop: stop.clone() };
-        let claiming = tokio::spawn(worker::claim(Arc::new(workshop)));
+        let workshop = Arc::new(workshop);
+        workshop.evict_clones();
+        let claiming = tokio::spawn(worker::claim(workshop));
         Ok(Self { tasks: vec![claiming, reaping], stop: stop.drop_guard() })
     }
 

@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{RunnerConfig, RunnerError, execution, limits::Bounds, run_user::RunUser};
+use crate::{RunnerConfig, RunnerError, clones, execution, limits::Bounds, run_user::RunUser};
 
 /// How long a queued run may go unseen if no wake-up tells of it.
 const ROUND: Duration = Duration::from_secs(1);
@@ -33,6 +33,15 @@ pub(crate) struct Workshop {
     /// Who this process is to the others on the data folder.
     pub(crate) worker: Worker,
     pub(crate) stop: CancellationToken,
+}
+
+impl Workshop {
+    /// Keeps the clones of repositories within their bound, without anybody waiting for it.
+    pub(crate) fn evict_clones(&self) {
+        let (dir, now) = (self.data_dir.clone(), self.store.clock().now());
+        let most = self.config.max_clones_mib.saturating_mul(1024 * 1024);
+        tokio::task::spawn_blocking(move || clones::evict(&dir, most, now));
+    }
 }
 
 /// What the runner may do in one account.

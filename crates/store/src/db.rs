@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use domain::{AccountId, Timestamp, ip_restriction::AddressRules};
+use domain::{AccountId, ProjectId, Timestamp, ip_restriction::AddressRules};
 use object_store::ObjectStore;
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction,
@@ -66,6 +66,16 @@ impl DataDir {
     #[must_use]
     pub fn dbt(&self) -> PathBuf {
         self.0.join("dbt")
+    }
+    /// Clones that runners keep of repositories, one folder a project.
+    #[must_use]
+    pub fn clones(&self) -> PathBuf {
+        self.0.join("clones")
+    }
+    /// The clones of a project's repository, and the file `lock` that who works on them has locked.
+    #[must_use]
+    pub fn clones_of(&self, project: ProjectId) -> PathBuf {
+        self.clones().join(project.to_string())
     }
     /// Working copies of runs; each is removed when its run ends.
     #[must_use]

@@ -35,6 +35,7 @@ mod audit_exports;
 mod audit_log;
 mod bootstrap;
 mod clock;
+mod clones;
 mod connections;
 mod credential;
 mod db;

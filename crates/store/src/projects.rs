@@ -150,6 +150,9 @@ impl Store {
         let object = format!("project:{id}");
         tx.record("project.updated", object, Some(id), change.0, change.1).await?;
         tx.commit().await?;
+        if after.spec.repository != before.spec.repository {
+            self.drop_clones(id);
+        }
         Ok(after)
     }
 
@@ -177,6 +180,7 @@ impl Store {
         tx.record("project.deleted", format!("project:{id}"), Some(id), before, None).await?;
         tx.event(Event::ProjectDeleted { id }).await?;
         tx.commit().await?;
+        self.drop_clones(id);
         Ok(project)
     }
 }

@@ -134,6 +134,9 @@ impl Store {
         let object = format!("repository:{id}");
         tx.record("repository.updated", object, Some(after.project), change.0, change.1).await?;
         tx.commit().await?;
+        if after.spec.remote != before.spec.remote {
+            self.drop_clones(after.project);
+        }
         Ok(after)
     }
 
@@ -163,6 +166,7 @@ impl Store {
         tx.record("repository.deleted", format!("repository:{id}"), project, before, None).await?;
         tx.commit().await?;
         managed_repositories::remove(self, &repository);
+        self.drop_clones(repository.project);
         Ok(repository)
     }
 }

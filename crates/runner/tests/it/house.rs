@@ -321,7 +321,7 @@ impl House {
 }
 
 /// A PostgreSQL address at which nobody is.
-fn nowhere() -> Platform {
+pub(crate) fn nowhere() -> Platform {
     let (hostname, dbname) = ("127.0.0.1".to_owned(), "none".to_owned());
     Platform::Postgres { hostname, dbname, port: 1, retries: None }
 }

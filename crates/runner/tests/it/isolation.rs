@@ -41,7 +41,7 @@ async fn a_step_of_another_user_reads_neither_keys_nor_database_nor_what_other_r
     let script = "id -u; id -G\n\
                   for name in keyring.json narrowgate.db narrowgate.db-wal; do\n\
                   cat \"$NARROWGATE_DATA_DIR/$name\" && echo LEAK; done\n\
-                  for name in . artifacts work; do\n\
+                  for name in . artifacts work clones; do\n\
                   ls \"$NARROWGATE_DATA_DIR/$name\" && echo LEAK; done\n\
                   echo x >> \"$DBT_PROFILES_DIR/profiles.yml\"; cat dbt_project.yml";
     let runner = house.runner_by(as_user(&house, script)).await;

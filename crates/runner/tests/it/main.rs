@@ -9,6 +9,7 @@
 
 mod cancel;
 mod checkout;
+mod clones;
 mod deferral;
 mod ends;
 mod generated;

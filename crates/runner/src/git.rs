@@ -1,0 +1,218 @@
+//! The git program: how a run calls it, and how it gets in where the repository is.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use domain::kept::Hidden;
+use store::ClaimedRun;
+use tokio::process::Command;
+
+use crate::{
+    folder::RunFolder,
+    interrupt::{Halt, Interrupts},
+    log::StepLog,
+    process::{self, End},
+    surroundings::{self, Marks},
+};
+
+/// git, for one run. What it needs to get in is on disk as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Git<'a> {
+    program: &'a Path,
+    marks: Marks<'a>,
+    folder: &'a RunFolder,
+    config: PathBuf,
+    /// How git calls ssh, where it gets in with a deploy key, and that key.
+    ssh: Option<(String, SecretFile)>,
+}
+
+/// A secret on disk, for the server's user alone (0600), while git needs it.
+#[derive(Debug)]
+struct SecretFile(PathBuf);
+
+impl SecretFile {
+    fn write(file: PathBuf, secret: &Hidden) -> std::io::Result<Self> {
+        let mut options = fs::OpenOptions::new();
+        let mut opened = options.write(true).create_new(true).mode(0o600).open(&file)?;
+        let written = Self(file);
+        opened.write_all(secret.reveal().as_bytes())?;
+        Ok(written)
+    }
+}
+
+impl Drop for SecretFile {
+    fn drop(&mut self) {
+        match fs::remove_file(&self.0) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "a secret for git stays until its run ends");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<'a> Git<'a> {
+    /// Writes down what git needs to know: its settings, and what it gets in with. The remote is
+    /// `origin`.
+    ///
+    /// # Errors
+    /// [`Halt::Failed`] if the run's folder cannot be written.
+    pub(crate) fn of(
+        program: &'a Path,
+        marks: Marks<'a>,
+        folder: &'a RunFolder,
+        claimed: &ClaimedRun,
+        remote: &str,
+    ) -> Result<Self, Halt> {
+        let config = write_config(folder, remote).map_err(|error| {
+            Halt::Failed(format!("the run's folder cannot be written: {error}"))
+        })?;
+        let key = claimed.deploy_key.as_ref();
+        let key = key.map(|key| SecretFile::write(folder.root().join("deploy_key"), key));
+        let key = key
+            .transpose()
+            .map_err(|error| Halt::Failed(format!("the deploy key cannot be written: {error}")))?;
+        let ssh = key.map(|key| (ssh(&key.0, marks.data_dir), key));
+        Ok(Self { program, marks, folder, config, ssh })
+    }
+
+    /// A command in the run's folder.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = surroundings::git(self.program, self.marks, self.folder);
+        command.env("GIT_CONFIG_GLOBAL", &self.config).args(arguments);
+        if let Some((ssh, _)) = &self.ssh {
+            command.env("GIT_SSH_COMMAND", ssh);
+        }
+        command
+    }
+
+    /// Runs a command, with what it says in the step's log.
+    ///
+    /// # Errors
+    /// As [`process::run`]; [`Halt::Failed`] if a signal ended it.
+    pub(crate) async fn run(
+        &self,
+        command: Command,
+        log: &mut StepLog,
+        interrupts: &mut Interrupts,
+    ) -> Result<End, Halt> {
+        let end = process::run(command, log, interrupts).await?;
+        match end.status.code() {
+            Some(_) => Ok(end),
+            None => Err(Halt::Failed(format!("git was ended: {}", end.status))),
+        }
+    }
+
+    /// What a command answers, whose complaints alone go into the step's log; `None` if it fails.
+    /// An interrupt kills it: what of its processes stays behind goes with the run.
+    ///
+    /// # Errors
+    /// [`Halt::Interrupted`], [`Halt::Store`]; [`Halt::Failed`] if git cannot be started.
+    pub(crate) async fn ask(
+        &self,
+        mut command: Command,
+        log: &mut StepLog,
+        interrupts: &mut Interrupts,
+    ) -> Result<Result<String, String>, Halt> {
+        interrupts.check()?;
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let output = tokio::select! {
+            output = command.output() => output.map_err(|error| {
+                let program = self.program.display();
+                Halt::Failed(format!("the program `{program}` cannot be started: {error}"))
+            })?,
+            interrupt = interrupts.raised() => return Err(interrupt.into()),
+        };
+        log.push(&output.stderr).await?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(text(&output.stderr))
+        })
+    }
+}
+
+/// `GIT_SSH_COMMAND`: with this key and no other. A host that is new is believed once, and noted in
+/// the data folder's `known_hosts`.
+fn ssh(key: &Path, data_dir: &Path) -> String {
+    format!(
+        "ssh -i {} -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
+         -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={}",
+        in_shell(key),
+        in_shell(&data_dir.join("known_hosts"))
+    )
+}
+
+/// A path as a word of a shell, which git runs `GIT_SSH_COMMAND` with.
+fn in_shell(path: &Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
+}
+
+/// The folder that an address of this machine names.
+pub(crate) fn local_folder(remote: &str) -> Option<&Path> {
+    let path = remote.strip_prefix("file://").unwrap_or(remote);
+    path.starts_with('/').then(|| Path::new(path))
+}
+
+/// git's own settings for this run, over those of the server's user.
+///
+/// They are in a file since git hands settings of its command line to no process that serves a
+/// local repository, and that process is the one which asks for `safe.directory`.
+fn write_config(folder: &RunFolder, remote: &str) -> std::io::Result<PathBuf> {
+    let mut text = String::new();
+    for own in user_configs() {
+        let _ = write!(text, "[include]\n\tpath = {}\n", quoted(&own.to_string_lossy()));
+    }
+    // A clone of the server's is written by runs alone, and no hook is called for it.
+    text.push_str("[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n");
+    text.push_str("[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n");
+    // What is fetched at once stays one file.
+    text.push_str("[fetch]\n\tunpackLimit = 1\n");
+    text.push_str("[protocol \"ext\"]\n\tallow = never\n");
+    for path in local_folder(remote).into_iter().flat_map(owned_elsewhere) {
+        let _ = write!(text, "[safe]\n\tdirectory = {}\n", quoted(&path.to_string_lossy()));
+    }
+    let _ = write!(text, "[remote \"origin\"]\n\turl = {}\n", quoted(remote));
+    let file = folder.root().join("gitconfig");
+    fs::write(&file, text)?;
+    Ok(file)
+}
+
+fn user_configs() -> Vec<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let xdg = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    let xdg = xdg.or_else(|| Some(home.as_ref()?.join(".config")));
+    let files = [xdg.map(|xdg| xdg.join("git/config")), home.map(|home| home.join(".gitconfig"))];
+    files.into_iter().flatten().filter(|file| file.is_file()).collect()
+}
+
+/// The names under which git asks whether a local repository may belong to someone else. That it
+/// may was decided when the repository was given to the project.
+fn owned_elsewhere(path: &Path) -> Vec<PathBuf> {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    vec![path.to_owned(), path.join(".git"), real.join(".git"), real]
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_this_machine_are_folders() {
+        assert_eq!(local_folder("/srv/shop"), Some(Path::new("/srv/shop")));
+        assert_eq!(local_folder("file:///srv/shop.git"), Some(Path::new("/srv/shop.git")));
+        assert_eq!(local_folder("https://example.com/shop.git"), None);
+        assert_eq!(local_folder("git@example.com:shop.git"), None);
+    }
+}
