@@ -93,6 +93,8 @@ ids! {
     ServiceTokenId
     /// One step of a run.
     StepId
+    /// One credential of a service token: what a secret of it is known by.
+    TokenCredentialId
     /// A user.
     UserId
 }

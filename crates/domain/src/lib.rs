@@ -67,6 +67,7 @@ pub mod service_token;
 pub mod source_freshness;
 pub mod ssh_tunnel;
 mod time;
+pub mod token_credential;
 pub mod usage;
 pub mod user;
 pub mod user_credentials;
@@ -76,7 +77,7 @@ pub mod webhook;
 pub use id::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, GrantId, GroupId, InvalidId, InviteId,
     JobId, LeaseId, LicenseId, PersonalTokenId, ProjectId, RepositoryId, RunId, ServiceTokenId,
-    StepId, UserId,
+    StepId, TokenCredentialId, UserId,
 };
 pub use name::{InvalidName, Name};
 pub use plan::{AccountPlan, Plan, UnknownPlan};

@@ -5,9 +5,11 @@ use serde::Serialize;
 use crate::{
     AccountId, GrantId, Name, ServiceTokenId, Timestamp,
     authz::{Grant, PrincipalId},
+    token_credential::TokenCredential,
 };
 
-/// A service token. Its secret is shown once and its digest never leaves the store.
+/// A service token: an identity with grants. What opens it are its credentials, of which it has
+/// two while it is rotated; a secret is shown once, and a digest never leaves the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceToken {
     /// Its id.
@@ -22,6 +24,9 @@ pub struct ServiceToken {
     pub grants: Vec<GrantRow>,
     /// Where it is in its life.
     pub state: TokenState,
+    /// What opens it, or did before it was rotated, oldest first. Empty while it is imported, and
+    /// once it is revoked.
+    pub credentials: Vec<TokenCredential>,
     /// When it was made (an imported one: elsewhere).
     pub created_at: Timestamp,
     /// When its name, grants or state last changed.
@@ -45,11 +50,8 @@ pub struct GrantRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum TokenState {
-    /// It authorises requests, until then if a time is given.
-    Active {
-        /// When it ends by itself; `None` is never.
-        expires_at: Option<Timestamp>,
-    },
+    /// It authorises requests, by those of its credentials that are open.
+    Active,
     /// It was imported without a secret, and authorises nothing until it is rotated.
     Imported,
     /// It authorises nothing any more.
@@ -99,21 +101,44 @@ impl ServiceToken {
     /// [`AlreadyRevoked`] if it is; the first revocation's time and author stay as they are.
     pub fn revoke(self, at: Timestamp, by: PrincipalId) -> Result<Self, AlreadyRevoked> {
         match self.state {
-            TokenState::Active { .. } | TokenState::Imported => {
-                Ok(Self { state: TokenState::Revoked { at, by }, updated_at: at, ..self })
+            TokenState::Active | TokenState::Imported => {
+                let (state, credentials) = (TokenState::Revoked { at, by }, Vec::new());
+                Ok(Self { state, credentials, updated_at: at, ..self })
             }
             TokenState::Revoked { .. } => Err(AlreadyRevoked(self.id)),
         }
     }
 
-    /// The newest advisory that applies to it: computed from [`ServiceToken::created_at`], never
-    /// stored. A revoked token needs none.
+    /// The credential that a client should present.
+    #[must_use]
+    pub fn newest(&self) -> Option<&TokenCredential> {
+        self.credentials.last()
+    }
+
+    /// When it ends by itself; `None` is never.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.newest()?.life.expires_at
+    }
+
+    /// Whether it authorises requests at this time.
+    #[must_use]
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        match self.state {
+            TokenState::Active => self.credentials.iter().any(|one| one.life.is_open(now)),
+            TokenState::Imported | TokenState::Revoked { .. } => false,
+        }
+    }
+
+    /// The newest advisory that applies to it: computed from when its newest secret was made (an
+    /// imported one's: elsewhere), never stored. A revoked token needs none.
     #[must_use]
     pub fn advisory(&self) -> Option<&'static Advisory> {
         match self.state {
             TokenState::Revoked { .. } => None,
-            TokenState::Active { .. } | TokenState::Imported => {
-                ADVISORIES.iter().rev().find(|advisory| advisory.applies_to(self.created_at))
+            TokenState::Active | TokenState::Imported => {
+                let made = self.newest().map_or(self.created_at, |newest| newest.life.created_at);
+                ADVISORIES.iter().rev().find(|advisory| advisory.applies_to(made))
             }
         }
     }
@@ -125,16 +150,5 @@ impl Advisory {
     pub fn applies_to(&self, created_at: Timestamp) -> bool {
         // Days sort as text.
         created_at.to_string().get(..10).is_some_and(|day| day <= self.created_until)
-    }
-}
-
-impl TokenState {
-    /// Whether it authorises requests at this time.
-    #[must_use]
-    pub fn is_usable(&self, now: Timestamp) -> bool {
-        match self {
-            Self::Active { expires_at } => expires_at.is_none_or(|end| now < end),
-            Self::Imported | Self::Revoked { .. } => false,
-        }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) async fn caller(parts: &mut Parts, app: &App) -> Result<Arc<Caller>, 
     }
     let secret = presented(parts)?;
     let origin = origin(parts, app);
-    let principal = app.store.authenticate_from(&secret, origin.address).await?;
+    let principal = app.store.authenticate_from(&secret, &origin).await?;
     let principal = principal.ok_or(ApiError::Unauthenticated)?;
     let caller = Arc::new(Caller::new(principal, origin));
     parts.extensions.insert(Arc::clone(&caller));
@@ -102,7 +102,7 @@ impl Standing {
         &self,
         app: &App,
     ) -> Result<Permit<A, K>, ApiError> {
-        let principal = app.store.authenticate_anew(&self.secret, self.origin.address).await?;
+        let principal = app.store.authenticate_anew(&self.secret, &self.origin).await?;
         let principal = principal.ok_or(ApiError::Unauthenticated)?;
         let caller = Arc::new(Caller::new(principal, self.origin.clone()));
         Ok(authorize(&caller, self.account)?)

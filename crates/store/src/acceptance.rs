@@ -138,8 +138,8 @@ async fn sender(tx: &Tx, by: PrincipalId) -> Result<Principal, StoreError> {
         }
         PrincipalId::ServiceToken(id) => {
             let token = service_tokens::find(db, account, id).await?;
+            let usable = token.is_usable(tx.now());
             let grants = token.grants.into_iter().map(|row| row.grant).collect();
-            let usable = token.state.is_usable(tx.now());
             usable
                 .then(|| Principal::service_token(id, 0, terms, grants))
                 .ok_or(StoreError::NotFound)

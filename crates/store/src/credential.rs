@@ -1,38 +1,42 @@
 //! Secret → principal: one of the files without permits.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use domain::{
-    AccountId, AccountPlan, PersonalTokenId, ServiceTokenId, Timestamp, UserId,
-    authz::{AccountTerms, Credential, Grant, Principal, PrincipalId, SystemTask},
+    AccountId, AccountPlan, PersonalTokenId, ServiceTokenId, Timestamp, TokenCredentialId, UserId,
+    authz::{AccountTerms, Credential, Grant, Origin, Principal, PrincipalId, SystemTask},
     secret::{TokenKind, TokenSecret},
+    token_credential::Life,
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait as _, EntityTrait as _, FromQueryResult, JoinType,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, RelationTrait as _,
+    ColumnTrait, Condition, EntityTrait as _, FromQueryResult, JoinType, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, RelationTrait as _,
     sea_query::{Expr, ExprTrait as _, IntoCondition as _},
 };
 
 use crate::{
     Keyring, Store, StoreError,
-    db::lock,
-    dialect,
     entities::{
         account, group_member, group_permission, maybe_time, membership, personal_token,
-        service_token,
+        service_token, service_token_credential,
         service_token_permission::{self, grant},
+        time,
     },
-    outbox,
+    last_used, outbox,
     principals::Known,
     rows::ACTIVE,
 };
 
-/// A service token's row, beside one of its permission rows.
+/// A credential of a service token and the token's row, beside one of its permission rows.
 #[derive(FromQueryResult)]
 struct ServiceRow {
     id: i64,
     revision: i64,
+    credential_id: i64,
+    created_at: i64,
     expires_at: Option<i64>,
+    retires_at: Option<i64>,
+    ended_at: Option<i64>,
     account_id: i64,
     plan: String,
     tokens_may_mint: bool,
@@ -77,10 +81,10 @@ impl Store {
         secret: &TokenSecret,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
         let found = self.find_principal(secret).await?;
-        Ok(found.map(|known| self.note_use(known.principal)))
+        Ok(found.map(|known| self.note_use(known.principal, &Origin::local())))
     }
 
-    /// [`Store::authenticate`] for a caller at an address, held to the account's IP restrictions
+    /// [`Store::authenticate`] for a caller from elsewhere, held to the account's IP restrictions
     /// as they are now. They are read again only after they changed.
     ///
     /// # Errors
@@ -88,18 +92,19 @@ impl Store {
     pub async fn authenticate_from(
         &self,
         secret: &TokenSecret,
-        address: Option<IpAddr>,
+        origin: &Origin,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
         let found = self.find_principal(secret).await?;
-        self.admitted(found, address).await
+        self.admitted(found, origin).await
     }
 
     /// Holds a principal to its account's IP restrictions, and notes the use.
     async fn admitted(
         &self,
         found: Option<Known>,
-        address: Option<IpAddr>,
+        origin: &Origin,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
+        let address = origin.address;
         let Some(Known { principal, rules, .. }) = found else { return Ok(None) };
         let account = principal.account();
         if let Some(revision) = rules
@@ -112,7 +117,7 @@ impl Store {
             tracing::warn!(%account, caller = %principal.id(), ?address, "address refused");
             return Err(StoreError::AddressRefused { account, user });
         }
-        Ok(Some(self.note_use(principal)))
+        Ok(Some(self.note_use(principal, origin)))
     }
 
     /// [`Store::authenticate_from`] with what the secret holds in the database now, remembered by
@@ -123,10 +128,10 @@ impl Store {
     pub async fn authenticate_anew(
         &self,
         secret: &TokenSecret,
-        address: Option<IpAddr>,
+        origin: &Origin,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
         let read = self.read_principal(secret).await?;
-        self.admitted(read, address).await
+        self.admitted(read, origin).await
     }
 
     /// Who the secret belongs to, remembered or read.
@@ -153,12 +158,14 @@ impl Store {
         }
     }
 
-    fn note_use(&self, principal: Arc<Principal>) -> Arc<Principal> {
+    fn note_use(&self, principal: Arc<Principal>, origin: &Origin) -> Arc<Principal> {
         let now = self.clock().now();
         match principal.credential() {
-            Credential::ServiceToken { id, .. } => note(&self.last_used().service, id.get(), now),
-            Credential::PersonalToken { id, .. } => note(&self.last_used().personal, id.get(), now),
-            Credential::Process => {}
+            Credential::ServiceToken { id, presented: Some(presented), .. } => {
+                self.last_used().service(id, presented, now, origin);
+            }
+            Credential::PersonalToken { id, .. } => self.last_used().personal(id, now),
+            Credential::ServiceToken { presented: None, .. } | Credential::Process => {}
         }
         principal
     }
@@ -168,12 +175,17 @@ impl Store {
         secret: &TokenSecret,
         now: Timestamp,
     ) -> Result<Option<Known>, StoreError> {
-        use service_token::{Column, Entity, Relation};
+        use service_token::Relation;
+        use service_token_credential as credential;
         use service_token_permission as permission;
 
-        let rows: Vec<ServiceRow> = Entity::find()
+        let rows: Vec<ServiceRow> = credential::Entity::find()
             .select_only()
-            .columns([Column::Id, Column::Revision, Column::ExpiresAt, Column::AccountId])
+            .columns([service_token::Column::Id, service_token::Column::Revision])
+            .column_as(credential::Column::Id, "credential_id")
+            .columns([credential::Column::CreatedAt, credential::Column::ExpiresAt])
+            .columns([credential::Column::RetiresAt, credential::Column::EndedAt])
+            .column(service_token::Column::AccountId)
             .columns([account::Column::Plan, account::Column::TokensMayMint])
             .columns([account::Column::IpRulesEnabled, account::Column::IpRulesRevision])
             .columns([
@@ -181,10 +193,16 @@ impl Store {
                 permission::Column::ProjectId,
                 permission::Column::Categories,
             ])
+            .join(JoinType::InnerJoin, credential::Relation::Token.def())
             .join(JoinType::InnerJoin, Relation::Account.def())
             .join(JoinType::LeftJoin, Relation::Permission.def())
-            .filter(digest_of(self.keyring(), secret, Column::DigestKeyId, Column::Digest))
-            .filter(Column::State.eq(service_token::ACTIVE))
+            .filter(digest_of(
+                self.keyring(),
+                secret,
+                credential::Column::DigestKeyId,
+                credential::Column::Digest,
+            ))
+            .filter(service_token::Column::State.eq(service_token::ACTIVE))
             .order_by_asc(permission::Column::Id)
             .into_model()
             .all(self.reader())
@@ -192,8 +210,9 @@ impl Store {
             .map_err(StoreError::db)?;
 
         let Some(first) = rows.first() else { return Ok(None) };
-        let expires_at = maybe_time(first.expires_at)?;
-        if expires_at.is_some_and(|end| end <= now) {
+        let presented = TokenCredentialId::new(first.credential_id).map_err(StoreError::corrupt)?;
+        let life = first.life()?;
+        if !self.is_open(presented, life, now) {
             return Ok(None);
         }
         let id = ServiceTokenId::new(first.id).map_err(StoreError::corrupt)?;
@@ -203,8 +222,20 @@ impl Store {
             (row.permission_set.as_deref(), row.project_id, row.categories.as_deref())
         }))?;
         let rules = first.ip_rules_enabled.then_some(first.ip_rules_revision);
-        let principal = Arc::new(Principal::service_token(id, revision, terms, grants));
-        Ok(Some(Known { principal, rules, expires_at }))
+        let principal = Principal::service_token(id, revision, terms, grants);
+        let principal = Arc::new(principal.presenting(presented));
+        Ok(Some(Known { principal, rules, ends_at: life.ends_at() }))
+    }
+
+    /// Judges a credential by the clock. One whose end has come is noted, and stays refused.
+    fn is_open(&self, credential: TokenCredentialId, life: Life, now: Timestamp) -> bool {
+        if life.is_over(now) {
+            if life.ended_at.is_none() {
+                self.last_used().over(credential);
+            }
+            return false;
+        }
+        life.is_open(now) && !self.last_used().is_over(credential)
     }
 
     async fn personal_principal(
@@ -245,8 +276,8 @@ impl Store {
             .map_err(StoreError::db)?;
 
         let Some(first) = rows.first() else { return Ok(None) };
-        let expires_at = maybe_time(first.expires_at)?;
-        if expires_at.is_some_and(|end| end <= now) {
+        let ends_at = maybe_time(first.expires_at)?;
+        if ends_at.is_some_and(|end| end <= now) {
             return Ok(None);
         }
         let id = PersonalTokenId::new(first.id).map_err(StoreError::corrupt)?;
@@ -259,7 +290,7 @@ impl Store {
         }))?;
         let rules = first.ip_rules_enabled.then_some(first.ip_rules_revision);
         let principal = Arc::new(Principal::user(user, credential, terms, license, grants));
-        Ok(Some(Known { principal, rules, expires_at }))
+        Ok(Some(Known { principal, rules, ends_at }))
     }
 
     /// One principal for each account, for one of Narrowgate's own tasks.
@@ -298,48 +329,38 @@ impl Store {
         accounts.into_iter().map(messenger).collect()
     }
 
-    /// Writes down when tokens were last used, in one statement for each kind of token; never
-    /// moves a time back. The server calls it every 10 s.
+    /// Writes down when tokens were last used, in one statement for each table; never moves a
+    /// time back. The server calls it every 10 s.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; what was noted is kept for the next time.
     pub async fn flush_last_used(&self) -> Result<(), StoreError> {
-        let noted = self.last_used();
-        let service = std::mem::take(&mut *lock(&noted.service));
-        let personal = std::mem::take(&mut *lock(&noted.personal));
-        if service.is_empty() && personal.is_empty() {
-            return Ok(());
-        }
-        let written = self.write_last_used(&service, &personal).await;
-        if written.is_err() {
-            for (kept, used) in [(&noted.service, service), (&noted.personal, personal)] {
-                for (id, at) in used {
-                    note(kept, id, at);
-                }
+        let Some(noted) = self.last_used().take() else { return Ok(()) };
+        let written = async {
+            let (_turn, db) = self.write().await?;
+            last_used::write(&db, &noted, self.clock().now()).await?;
+            db.commit().await.map_err(StoreError::db)
+        };
+        match written.await {
+            Ok(()) => self.last_used().written(&noted),
+            Err(error) => {
+                self.last_used().put_back(noted);
+                return Err(error);
             }
         }
-        written
-    }
-
-    async fn write_last_used(
-        &self,
-        service: &HashMap<i64, Timestamp>,
-        personal: &HashMap<i64, Timestamp>,
-    ) -> Result<(), StoreError> {
-        let (_turn, db) = self.write().await?;
-        for (table, used) in [("service_tokens", service), ("personal_tokens", personal)] {
-            if !used.is_empty() {
-                let used: Vec<_> = used.iter().map(|(id, at)| (*id, at.micros())).collect();
-                db.execute_raw(dialect::touch(table, &used)).await.map_err(StoreError::db)?;
-            }
-        }
-        db.commit().await.map_err(StoreError::db)
+        Ok(())
     }
 }
 
-/// Notes a use; an earlier one never takes the place of a later.
-fn note(used: &std::sync::Mutex<HashMap<i64, Timestamp>>, id: i64, at: Timestamp) {
-    lock(used).entry(id).and_modify(|noted| *noted = at.max(*noted)).or_insert(at);
+impl ServiceRow {
+    fn life(&self) -> Result<Life, StoreError> {
+        Ok(Life {
+            created_at: time(self.created_at)?,
+            expires_at: maybe_time(self.expires_at)?,
+            retires_at: maybe_time(self.retires_at)?,
+            ended_at: maybe_time(self.ended_at)?,
+        })
+    }
 }
 
 /// The condition that a row holds the secret's digest under one of the keys.

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use domain::{AccountId, ProjectId, Timestamp, ip_restriction::AddressRules};
+use domain::{AccountId, ProjectId, ip_restriction::AddressRules};
 use object_store::ObjectStore;
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DatabaseTransaction,
@@ -20,7 +20,10 @@ use sea_orm::{
 };
 use tokio::sync::{Mutex as Turnstile, Notify, OwnedMutexGuard};
 
-use crate::{Clock, Keyring, StoreError, artifacts, dialect, migrations, principals::Principals};
+use crate::{
+    Clock, Keyring, StoreError, artifacts, dialect, last_used::LastUsed, migrations,
+    principals::Principals,
+};
 
 /// The folder that holds everything a server keeps, and the places in it.
 #[derive(Debug, Clone)]
@@ -108,13 +111,6 @@ struct Inner {
     address_rules: AddressRuleCache,
     serving: Mutex<Option<File>>,
     artifacts: Arc<dyn ObjectStore>,
-}
-
-/// When tokens were used, as far as it is not written down yet: id → time.
-#[derive(Default)]
-pub(crate) struct LastUsed {
-    pub service: Mutex<HashMap<i64, Timestamp>>,
-    pub personal: Mutex<HashMap<i64, Timestamp>>,
 }
 
 /// The IP restrictions of accounts, as they were at a revision; `None` cannot be read.

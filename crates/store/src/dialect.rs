@@ -145,6 +145,12 @@ pub(crate) const LEASES: [&str; 2] = [
 pub(crate) const AFTER_JOBS: &str = "UPDATE jobs \
      SET after_job_id = json_extract(spec, '$.echoed.completion_condition.job')";
 
+/// Gives the digests of service tokens a table of their own.
+pub(crate) const MOVE_DIGESTS: &str = "INSERT INTO service_token_credentials \
+     (account_id, service_token_id, digest_key_id, digest, created_at, expires_at, last_used) \
+     SELECT account_id, id, digest_key_id, digest, created_at, expires_at, last_used \
+     FROM service_tokens WHERE digest IS NOT NULL";
+
 /// Moves last-used times of a table forward, many rows at once.
 pub(crate) fn touch(table: &'static str, used: &[(i64, i64)]) -> Statement {
     let sql = format!(
@@ -154,4 +160,19 @@ pub(crate) fn touch(table: &'static str, used: &[(i64, i64)]) -> Statement {
     );
     let pairs = serde_json::json!(used).to_string();
     Statement::from_sql_and_values(DbBackend::Sqlite, sql, [pairs.into()])
+}
+
+/// Moves the last use of service tokens' credentials forward, many rows at once: `[id, first use,
+/// last use, address, agent]`. The first use is written once.
+pub(crate) fn touch_credentials(used: &[serde_json::Value]) -> Statement {
+    const SQL: &str = "UPDATE service_token_credentials SET \
+         first_used = coalesce(first_used, used.first), \
+         last_address = iif(coalesce(last_used, 0) <= used.at, used.address, last_address), \
+         last_agent = iif(coalesce(last_used, 0) <= used.at, used.agent, last_agent), \
+         last_used = max(coalesce(last_used, 0), used.at) \
+         FROM (SELECT value ->> 0 AS id, value ->> 1 AS first, value ->> 2 AS at, \
+         value ->> 3 AS address, value ->> 4 AS agent FROM json_each(?)) AS used \
+         WHERE service_token_credentials.id = used.id";
+    let rows = serde_json::json!(used).to_string();
+    Statement::from_sql_and_values(DbBackend::Sqlite, SQL, [rows.into()])
 }

@@ -29,7 +29,7 @@ pub(crate) struct Known {
     /// The revision of the account's IP restrictions, if they are enforced.
     pub rules: Option<i64>,
     /// When its token ends; judged at each use.
-    pub expires_at: Option<Timestamp>,
+    pub ends_at: Option<Timestamp>,
 }
 
 /// Principals by the digest of their secret.
@@ -58,12 +58,17 @@ impl Principals {
     }
 
     /// Who the digest belongs to, if that was read a moment ago and no right has changed since.
+    /// One whose end has come is forgotten, so that no clock brings it back.
     pub(crate) fn get(&self, digest: &TokenDigest, now: Timestamp) -> Option<Known> {
-        let read = lock(&self.read);
+        let mut read = lock(&self.read);
         let found = read.get(digest)?;
         let fresh = found.changes == self.changes() && found.at.elapsed() < BELIEVED;
-        let lives = found.known.expires_at.is_none_or(|end| now < end);
-        (fresh && lives).then(|| found.known.clone())
+        let lives = found.known.ends_at.is_none_or(|end| now < end);
+        if fresh && lives {
+            return Some(found.known.clone());
+        }
+        read.remove(digest);
+        None
     }
 
     /// Remembers what was read after `changes` changes of rights.
@@ -102,12 +107,12 @@ mod tests {
         secret.digest(&DigestKey::new(1, &[7; 32]))
     }
 
-    fn known(expires_at: Option<Timestamp>) -> Known {
+    fn known(ends_at: Option<Timestamp>) -> Known {
         let id = AccountId::new(1).unwrap();
         let terms = AccountTerms { id, plan: Some(Plan::Team), tokens_may_mint: false };
         let id = ServiceTokenId::new(1).unwrap();
         let principal = Arc::new(Principal::service_token(id, 1, terms, vec![]));
-        Known { principal, rules: None, expires_at }
+        Known { principal, rules: None, ends_at }
     }
 
     fn at(text: &str) -> Timestamp {
@@ -138,6 +143,8 @@ mod tests {
         principals.put(digest(1), known(Some(at("2026-11-24T12:00:00Z"))), 0);
         assert!(principals.get(&digest(1), at("2026-11-24T11:59:59Z")).is_some());
         assert!(principals.get(&digest(1), at("2026-11-24T12:00:00Z")).is_none());
+        let back = at("2026-11-24T11:59:59Z");
+        assert!(principals.get(&digest(1), back).is_none(), "nor is it when the clock steps back");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use domain::{
 };
 use sea_orm::{
     ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    QuerySelect as _, QueryTrait as _,
 };
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     entities::{
         group, group_member, group_permission,
         service_token::{self, ACTIVE},
+        service_token_credential,
         service_token_permission::{self, grant},
     },
     projects,
@@ -46,23 +47,24 @@ impl Store {
         project: ProjectId,
     ) -> Result<Vec<TokenReach>, StoreError> {
         use service_token_permission::{Column, Entity};
+        let open = service_token_credential::Entity::find()
+            .select_only()
+            .column(service_token_credential::Column::ServiceTokenId)
+            .filter(service_token_credential::is_open(self.clock().now()));
         let rows = Entity::find()
             .find_also_related(service_token::Entity)
             .filter(service_token::Column::AccountId.eq(permit.account().get()))
             .filter(service_token::Column::State.eq(ACTIVE))
+            .filter(service_token::Column::Id.in_subquery(open.into_query()))
             .filter(on(Column::ProjectId, project))
             .order_by_asc(Column::Id)
             .all(self.reader())
             .await
             .map_err(StoreError::db)?;
-        let now = self.clock().now().micros();
         let plan = permit.principal().terms().plan;
         let mut tokens: BTreeMap<i64, TokenReach> = BTreeMap::new();
         for (row, token) in rows {
-            let Some(token) = token.filter(|token| token.expires_at.is_none_or(|end| end > now))
-            else {
-                continue;
-            };
+            let Some(token) = token else { continue };
             let grant = grant(&row.permission_set, row.project_id, &row.categories)?;
             let id = ServiceTokenId::new(token.id).map_err(StoreError::corrupt)?;
             let reach = || TokenReach { id, name: token.name, grants: Vec::new() };

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Keyring, Store, StoreError,
+    Store, StoreError,
     entities::{
         service_token::{ACTIVE, ActiveModel, Column, Entity, IMPORTED, REVOKED},
-        service_token_permission as permission,
+        service_token_credential, service_token_permission as permission,
     },
     grant_rows::{GrantKey, check_no_row_twice, check_projects, keys},
     kept,
     list::{Collection, Field, Kind, State},
+    token_credentials,
     tx::Tx,
     uid::new_uid,
 };
@@ -101,10 +102,13 @@ impl Store {
         for row in rows {
             permissions.entry(row.service_token_id).or_default().push(row);
         }
+        let ids = page.rows.iter().map(|row| row.id);
+        let mut credentials = token_credentials::of(self.reader(), ids).await?;
         let total = page.total;
         let rows = page.rows.into_iter().map(|row| {
             let permissions = permissions.remove(&row.id).unwrap_or_default();
-            row.into_domain(permissions)
+            let credentials = credentials.remove(&row.id).unwrap_or_default();
+            row.into_domain(permissions, credentials)
         });
         Ok(Paged { rows: rows.collect::<Result<_, _>>()?, total })
     }
@@ -152,8 +156,9 @@ impl Store {
         let mut tx = self.begin(permit).await?;
         check_count(&tx, 1).await?;
         check_grants(&tx, permit, &new.grants).await?;
-        let row = active(&tx, self.keyring(), &new.name, secret);
-        let token = insert(&mut tx, row, &new.grants, "service_token.created").await?;
+        let row = active(&tx, &new.name);
+        let secret = Some((secret, None));
+        let token = insert(&mut tx, row, secret, &new.grants, "service_token.created").await?;
         tx.commit().await?;
         Ok(token)
     }
@@ -214,12 +219,11 @@ impl Store {
             .col_expr(Column::State, Expr::value(REVOKED))
             .col_expr(Column::RevokedAt, Expr::value(now.micros()))
             .col_expr(Column::RevokedBy, Expr::value(author.to_string()))
-            .col_expr(Column::DigestKeyId, Expr::value(None::<i64>))
-            .col_expr(Column::Digest, Expr::value(None::<Vec<u8>>))
             .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
             .exec(tx.db())
             .await
             .map_err(StoreError::db)?;
+        token_credentials::take_back_all(&tx, id).await?;
         kept::let_go(&mut tx, Reference::ServiceToken(id)).await?;
         record(&mut tx, "service_token.revoked", Some(&before), &after).await?;
         tx.event(Event::ServiceTokenRevoked { id }).await?;
@@ -246,7 +250,7 @@ impl Store {
             check_imported(&tx, permit, &token.grants).await?;
             let row = without_secret(&tx, token);
             let event = "service_token.imported";
-            imported.push(insert(&mut tx, row, &token.grants, event).await?);
+            imported.push(insert(&mut tx, row, None, &token.grants, event).await?);
         }
         tx.commit().await?;
         Ok(imported)
@@ -288,7 +292,7 @@ fn of(account: AccountId) -> Select<Entity> {
     Entity::find().filter(Column::AccountId.eq(account.get()))
 }
 
-/// A token that is not revoked, with its permission rows, in one statement.
+/// A token that is not revoked, with its permission rows and credentials, in one statement.
 pub(crate) async fn find(
     db: &impl ConnectionTrait,
     account: AccountId,
@@ -297,12 +301,14 @@ pub(crate) async fn find(
     let rows = of(account)
         .filter(Column::Id.eq(id.get()))
         .filter(Column::State.ne(REVOKED))
-        .find_with_related(permission::Entity)
+        .find_also_related(permission::Entity)
+        .find_also_related(service_token_credential::Entity)
+        .consolidate()
         .all(db)
         .await
         .map_err(StoreError::db)?;
-    let (token, permissions) = rows.into_iter().next().ok_or(StoreError::NotFound)?;
-    token.into_domain(permissions)
+    let (token, permissions, credentials) = rows.into_iter().next().ok_or(StoreError::NotFound)?;
+    token.into_domain(permissions, credentials)
 }
 
 /// Whether the account has room for more tokens.
@@ -364,12 +370,9 @@ async fn check_imported(
 }
 
 /// The row of a token that works from now on.
-fn active(tx: &Tx, keyring: &Keyring, name: &Name, secret: &TokenSecret) -> ActiveModel {
-    let key = keyring.digest_key();
+fn active(tx: &Tx, name: &Name) -> ActiveModel {
     ActiveModel {
         state: Set(ACTIVE.to_owned()),
-        digest_key_id: Set(Some(key.id().into())),
-        digest: Set(Some(secret.digest(key).as_bytes().to_vec())),
         created_at: Set(tx.now().micros()),
         ..row(tx, name)
     }
@@ -396,16 +399,21 @@ fn row(tx: &Tx, name: &Name) -> ActiveModel {
     }
 }
 
-/// Makes a token with its permission rows, audit record and event.
+/// Makes a token with its permission rows, its first credential if it has a secret (and when that
+/// ends), audit record and event.
 async fn insert(
     tx: &mut Tx,
     row: ActiveModel,
+    secret: Option<(&TokenSecret, Option<Timestamp>)>,
     grants: &[Grant],
     event: &str,
 ) -> Result<ServiceToken, StoreError> {
     let id = Entity::insert(row).exec(tx.db()).await.map_err(StoreError::db)?.last_insert_id;
     insert_rows(tx, id, keys(grants)).await?;
     let id = ServiceTokenId::new(id).map_err(StoreError::corrupt)?;
+    if let Some((secret, expires_at)) = secret {
+        token_credentials::insert(tx, id, secret, expires_at).await?;
+    }
     let token = find(tx.db(), tx.account(), id).await?;
     record(tx, event, None, &token).await?;
     tx.event(Event::ServiceTokenCreated { id }).await?;
@@ -493,6 +501,7 @@ fn said(token: &ServiceToken) -> Value {
     json!({
         "name": token.name,
         "state": token.state,
+        "expires_at": token.expires_at(),
         "grants": rows.map(|key| key.said()).collect::<Vec<_>>(),
     })
 }

@@ -1,7 +1,7 @@
 //! One transaction: rows, their audit record and their event, or nothing.
 
 use domain::{
-    AccountId, ProjectId, Timestamp,
+    AccountId, ProjectId, ServiceTokenId, Timestamp, TokenCredentialId,
     authz::{AccessMarker, AccountTerms, Credential, KindMarker, Origin, Permit, PrincipalId},
     event::Event,
 };
@@ -14,7 +14,9 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::{
     Keyring, Store, StoreError, audit,
-    entities::{account, event, membership, personal_token, service_token},
+    entities::{
+        account, event, membership, personal_token, service_token, service_token_credential,
+    },
     principals::ForgetsWhenDropped,
     rows::ACTIVE,
 };
@@ -226,8 +228,8 @@ impl Tx {
         terms: &AccountTerms,
     ) -> Result<(), StoreError> {
         let stands = match credential {
-            Credential::ServiceToken { id, revision } => {
-                self.service_token_stands(id.get(), revision, terms).await?
+            Credential::ServiceToken { id, revision, presented } => {
+                self.service_token_stands(id, revision, presented, terms).await?
             }
             Credential::PersonalToken { id, revision } => {
                 self.personal_token_stands(id.get(), revision, terms).await?
@@ -239,18 +241,27 @@ impl Tx {
 
     async fn service_token_stands(
         &self,
-        id: i64,
+        id: ServiceTokenId,
         revision: i64,
+        presented: Option<TokenCredentialId>,
         terms: &AccountTerms,
     ) -> Result<bool, StoreError> {
-        let row = service_token::Entity::find_by_id(id)
+        use service_token_credential::{Column, Entity, Relation, is_open};
+        // A token that is only asked about presents nothing, and writes nothing.
+        let Some(presented) = presented else { return Ok(false) };
+        let row: Option<i64> = Entity::find_by_id(presented.get())
+            .filter(is_open(self.now))
+            .filter(Column::ServiceTokenId.eq(id.get()))
             .filter(service_token::Column::AccountId.eq(self.account.get()))
+            .filter(service_token::Column::State.eq(service_token::ACTIVE))
+            .join(JoinType::InnerJoin, Relation::Token.def())
+            .select_only()
+            .column(service_token::Column::Revision)
+            .into_tuple()
             .one(&self.db)
             .await
             .map_err(StoreError::db)?;
-        let Some(row) = row else { return Ok(false) };
-        let stands = row.revision == revision && row.state()?.is_usable(self.now);
-        Ok(stands && self.account_terms().await?.as_ref() == Some(terms))
+        Ok(row == Some(revision) && self.account_terms().await?.as_ref() == Some(terms))
     }
 
     async fn personal_token_stands(

@@ -303,7 +303,7 @@ async fn a_token_of_an_older_key_works_until_the_key_is_gone() {
 
     assert!(house.caller(&old).await.is_some());
     assert!(house.caller(&new).await.is_some());
-    let keys = "SELECT count(DISTINCT digest_key_id) FROM service_tokens";
+    let keys = "SELECT count(DISTINCT digest_key_id) FROM service_token_credentials";
     assert_eq!(number(&house.raw().await, keys).await, 2);
     assert!(house.records().await > 0);
 }

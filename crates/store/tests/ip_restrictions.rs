@@ -6,13 +6,17 @@ use std::net::IpAddr;
 
 use common::{house, name};
 use domain::{
-    authz::License,
+    authz::{License, Origin},
     ip_restriction::{Cidr, IpRestriction, RuleType},
 };
 use sea_orm::ConnectionTrait as _;
 use store::StoreError;
 
 const OFFICE: &str = "192.0.2.7";
+
+fn from(address: Option<IpAddr>) -> Origin {
+    Origin { address, ..Origin::local() }
+}
 
 #[tokio::test]
 async fn a_list_that_cannot_be_read_refuses_everybody_and_one_that_can_is_taken_up_at_once() {
@@ -30,7 +34,7 @@ async fn a_list_that_cannot_be_read_refuses_everybody_and_one_that_can_is_taken_
     // A change of rights has principals read anew, as 2 s would.
     let enter = async |change: &str| {
         house.user(&format!("{change}@example.com"), License::ReadOnly, vec![]).await;
-        house.store.authenticate_from(&house.secret, Some(office)).await
+        house.store.authenticate_from(&house.secret, &from(Some(office))).await
     };
     assert!(enter("first").await.unwrap().is_some());
     let raw = house.raw().await;
@@ -64,7 +68,7 @@ async fn who_has_no_address_is_refused_once_there_are_rules_and_the_process_itse
         created_by: permit.author(),
     };
     house.store.create_ip_restriction(&permit, rule, Some(true)).await.unwrap();
-    let refused = house.store.authenticate_from(&house.secret, None).await;
+    let refused = house.store.authenticate_from(&house.secret, &from(None)).await;
     assert!(matches!(refused, Err(StoreError::AddressRefused { .. })), "{refused:?}");
     assert!(house.store.authenticate(&house.secret).await.unwrap().is_some());
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use common::{account, everywhere, house, house_on, name, noon, number, secret};
 use domain::{
     Plan, Timestamp,
-    authz::{License, PermissionSet, Permit, PrincipalId, Read, ServiceTokens, SystemTask, Write},
+    authz::{
+        License, Origin, PermissionSet, Permit, PrincipalId, Read, ServiceTokens, SystemTask, Write,
+    },
     list::{ListQuery, StateFilter},
     secret::TokenKind,
     service_token::{ServiceToken, TokenState},
@@ -49,7 +51,7 @@ async fn a_revoked_token_is_listed_when_it_is_asked_for_and_has_no_digest() {
     assert_eq!(listed(Some(StateFilter::All)).await, [gone.id, kept.id]);
 
     let db = house.raw().await;
-    let digests = "SELECT count(*) FROM service_tokens WHERE digest IS NOT NULL";
+    let digests = "SELECT count(*) FROM service_token_credentials";
     assert_eq!(number(&db, digests).await, 1);
 }
 
@@ -109,7 +111,7 @@ async fn a_token_ends_at_its_time_and_not_a_microsecond_later() {
     let house = house().await;
     let (token, secret) = house.token("brief", vec![everywhere("account_admin")], 2).await;
     let end = noon().plus_seconds(60);
-    let set = format!("UPDATE service_tokens SET expires_at = {}", end.micros());
+    let set = format!("UPDATE service_token_credentials SET expires_at = {}", end.micros());
     house.raw().await.execute_unprepared(&set).await.unwrap();
 
     house.clock.set(Timestamp::from_micros(end.micros() - 1).unwrap());
@@ -119,6 +121,64 @@ async fn a_token_ends_at_its_time_and_not_a_microsecond_later() {
     assert!(house.caller(&secret).await.is_none());
     let late = house.store.rename_service_token(&permit, token.id, name("late")).await;
     assert!(matches!(late, Err(StoreError::CredentialChanged)), "{late:?}");
+}
+
+/// Neither what is in memory nor what is on disk lets it in again.
+#[tokio::test]
+async fn a_clock_that_steps_back_revives_no_secret_that_was_refused_as_over() {
+    let house = house().await;
+    let (_, brief) = house.token("brief", vec![], 2).await;
+    let (_, seen) = house.token("seen", vec![], 3).await;
+    let end = noon().plus_seconds(60);
+    let set = format!("UPDATE service_token_credentials SET expires_at = {}", end.micros());
+    house.raw().await.execute_unprepared(&set).await.unwrap();
+    assert!(house.caller(&brief).await.is_some());
+
+    house.clock.set(end);
+    assert!(house.caller(&brief).await.is_none());
+    house.clock.set(noon().plus_seconds(30));
+    assert!(house.caller(&brief).await.is_none(), "it is noted");
+    house.store.flush_last_used().await.unwrap();
+    assert!(house.caller(&brief).await.is_none(), "it is written down");
+    assert!(house.caller(&seen).await.is_some(), "this one was not tried after its end");
+}
+
+#[tokio::test]
+async fn a_secret_opens_nothing_before_it_was_made() {
+    let house = house().await;
+    let (token, secret) = house.token("new", vec![everywhere("account_admin")], 2).await;
+    let permit: Permit<Write, ServiceTokens> = house.permit_of(&secret).await;
+    house.clock.set(Timestamp::from_micros(noon().micros() - 1).unwrap());
+    // Another change, so that nothing is remembered.
+    house.user("cleo@example.com", License::Developer, vec![]).await;
+
+    assert!(house.caller(&secret).await.is_none());
+    let early = house.store.rename_service_token(&permit, token.id, name("early")).await;
+    assert!(matches!(early, Err(StoreError::CredentialChanged)), "{early:?}");
+    house.clock.set(noon());
+    assert!(house.caller(&secret).await.is_some());
+}
+
+#[tokio::test]
+async fn the_last_use_of_a_secret_is_known_with_its_address_and_agent() {
+    let house = house().await;
+    let (token, secret) = house.token("nightly", vec![], 2).await;
+    let from = async |address: &str, agent: &str, at| {
+        house.clock.set(at);
+        let address = Some(address.parse().unwrap());
+        let origin = Origin { address, agent: agent.to_owned(), request_id: String::new() };
+        house.store.authenticate_from(&secret, &origin).await.unwrap().unwrap();
+    };
+    from("192.0.2.1", "curl", noon()).await;
+    from("2001:db8::1", "dbt", noon().plus_seconds(9)).await;
+    from("192.0.2.9", "late", noon().plus_seconds(3)).await;
+    house.store.flush_last_used().await.unwrap();
+
+    let last = house.read(token.id).await.unwrap().credentials[0].last_use.clone().unwrap();
+
+    assert_eq!(last.at, noon().plus_seconds(9));
+    assert_eq!(last.address, Some("2001:db8::1".parse().unwrap()));
+    assert_eq!(last.agent, "dbt");
 }
 
 #[tokio::test]
@@ -252,7 +312,7 @@ async fn an_imported_token_keeps_its_dates_and_opens_nothing() {
     assert_eq!(made[0].state, TokenState::Imported);
     assert!(made[0].advisory().is_some());
     let db = house.raw().await;
-    let digests = "SELECT count(*) FROM service_tokens WHERE digest IS NOT NULL";
+    let digests = "SELECT count(*) FROM service_token_credentials";
     assert_eq!(number(&db, digests).await, 0);
 }
 
@@ -321,7 +381,7 @@ async fn last_used_is_written_in_one_statement_and_never_moves_back() {
     house.store.flush_last_used().await.unwrap();
     let sent = house.store.statements() - before;
     assert_eq!(house.read(token.id).await.unwrap().last_used, Some(later));
-    assert_eq!(sent, 2, "one for each kind of token");
+    assert_eq!(sent, 3, "one for each table");
 
     house.caller(&secret).await.unwrap();
     house.store.flush_last_used().await.unwrap();

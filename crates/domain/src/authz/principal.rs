@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Access, Action, Grant, License, PermissionSet, Projects, ResourceKind, Rights, catalogue,
 };
-use crate::{AccountId, PersonalTokenId, Plan, ServiceTokenId, UserId};
+use crate::{AccountId, PersonalTokenId, Plan, ServiceTokenId, TokenCredentialId, UserId};
 
 /// Who acts: the author of an audit record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,6 +107,8 @@ pub enum Credential {
         id: ServiceTokenId,
         /// Counts up with every change of its grants or state.
         revision: i64,
+        /// Which of its secrets; `None` of a token that is only asked about.
+        presented: Option<TokenCredentialId>,
     },
     /// A personal token, and the revision of its user's rights that was read.
     PersonalToken {
@@ -179,11 +181,20 @@ impl Principal {
             if terms.tokens_may_mint { Rights::NONE } else { Rights::only_write(MINT.on) };
         Self::with(
             PrincipalId::ServiceToken(id),
-            Credential::ServiceToken { id, revision },
+            Credential::ServiceToken { id, revision, presented: None },
             terms,
             Ceiling { offered: Offered::By(terms.plan), withheld },
             grants,
         )
+    }
+
+    /// The same token by the credential that was presented.
+    #[must_use]
+    pub const fn presenting(mut self, credential: TokenCredentialId) -> Self {
+        if let Credential::ServiceToken { presented, .. } = &mut self.credential {
+            *presented = Some(credential);
+        }
+        self
     }
 
     /// A user, with what the groups give.

@@ -29,6 +29,7 @@ pub(crate) mod run_lease;
 pub(crate) mod run_step;
 pub(crate) mod run_usage;
 pub(crate) mod service_token;
+pub(crate) mod service_token_credential;
 pub(crate) mod service_token_permission;
 pub(crate) mod step_log_chunk;
 pub(crate) mod user;

@@ -3,10 +3,11 @@
 use domain::{
     AccountId, Name, ServiceTokenId,
     service_token::{GrantRow, ServiceToken, TokenState},
+    token_credential::TokenCredential,
 };
 use sea_orm::entity::prelude::*;
 
-use super::{maybe_time, service_token_permission, time};
+use super::{maybe_time, service_token_credential, service_token_permission, time};
 use crate::StoreError;
 
 /// The text of [`TokenState::Active`].
@@ -25,12 +26,8 @@ pub struct Model {
     pub account_id: i64,
     pub name: String,
     pub state: String,
-    pub expires_at: Option<i64>,
     pub revoked_at: Option<i64>,
     pub revoked_by: Option<String>,
-    /// The key of the keyring that `digest` was made with; both are gone once it is revoked.
-    pub digest_key_id: Option<i64>,
-    pub digest: Option<Vec<u8>>,
     /// Counts up with every change of its grants or state.
     pub revision: i64,
     pub created_at: i64,
@@ -48,11 +45,19 @@ pub enum Relation {
         to = "super::account::Column::Id"
     )]
     Account,
+    #[sea_orm(has_many = "super::service_token_credential::Entity")]
+    Credential,
 }
 
 impl Related<service_token_permission::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Permission.def()
+    }
+}
+
+impl Related<service_token_credential::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Credential.def()
     }
 }
 
@@ -62,7 +67,7 @@ impl Model {
     /// Where it is in its life.
     pub(crate) fn state(&self) -> Result<TokenState, StoreError> {
         let state = match (self.state.as_str(), self.revoked_at, &self.revoked_by) {
-            (ACTIVE, None, None) => TokenState::Active { expires_at: maybe_time(self.expires_at)? },
+            (ACTIVE, None, None) => TokenState::Active,
             (IMPORTED, None, None) => TokenState::Imported,
             (REVOKED, Some(at), Some(by)) => {
                 TokenState::Revoked { at: time(at)?, by: by.parse().map_err(StoreError::corrupt)? }
@@ -75,10 +80,11 @@ impl Model {
         Ok(state)
     }
 
-    /// What it means, with its permission rows.
+    /// What it means, with its permission rows and credentials.
     pub(crate) fn into_domain(
         self,
         permissions: Vec<service_token_permission::Model>,
+        credentials: Vec<service_token_credential::Model>,
     ) -> Result<ServiceToken, StoreError> {
         let state = self.state()?;
         let mut grants: Vec<GrantRow> = permissions
@@ -86,6 +92,11 @@ impl Model {
             .map(service_token_permission::Model::into_domain)
             .collect::<Result<_, _>>()?;
         grants.sort_by_key(|row| row.id);
+        let mut credentials: Vec<TokenCredential> = credentials
+            .into_iter()
+            .map(service_token_credential::Model::into_domain)
+            .collect::<Result<_, _>>()?;
+        credentials.sort_by_key(|credential| credential.id);
         Ok(ServiceToken {
             id: ServiceTokenId::new(self.id).map_err(StoreError::corrupt)?,
             uid: self.uid,
@@ -93,6 +104,7 @@ impl Model {
             name: Name::parse(self.name).map_err(StoreError::corrupt)?,
             grants,
             state,
+            credentials,
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,
             last_used: maybe_time(self.last_used)?,

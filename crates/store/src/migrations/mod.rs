@@ -20,6 +20,7 @@ mod m0021_run_warnings;
 mod m0022_generated;
 mod m0023_artifacts;
 mod m0030_run_counts;
+mod m0070_token_credentials;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0022_generated::Migration),
             Box::new(m0023_artifacts::Migration),
             Box::new(m0030_run_counts::Migration),
+            Box::new(m0070_token_credentials::Migration),
         ]
     }
 }

@@ -115,10 +115,9 @@ impl ServiceToken {
         let only = |key: &str| {
             !grants.is_empty() && grants.iter().all(|grant| grant.permission_set == key)
         };
-        let (state, expires_at) = match token.state {
-            TokenState::Active { expires_at } => (1, expires_at),
-            TokenState::Imported => (1, None),
-            TokenState::Revoked { .. } => (2, None),
+        let state = match token.state {
+            TokenState::Active | TokenState::Imported => 1,
+            TokenState::Revoked { .. } => 2,
         };
         Self {
             id: token.id.get(),
@@ -131,7 +130,7 @@ impl ServiceToken {
             permission_grants: grants,
             service_token_permissions: rows.then(|| PermissionRow::all_of(token)),
             last_used: token.last_used.map(|time| time.to_string()),
-            expires_at: expires_at.map(|time| time.to_string()),
+            expires_at: token.expires_at().map(|time| time.to_string()),
             advisory: token.advisory().map(Advisory::from),
             awaits_rotation: matches!(token.state, TokenState::Imported),
             semantic_layer_credentials: Vec::new(),

@@ -24,7 +24,7 @@ pub(crate) async fn check(
     };
     let token = app.store.service_token(&permit.also()?, id).await?;
     let now = app.store.clock().now();
-    let grants = if token.state.is_usable(now) {
+    let grants = if token.is_usable(now) {
         token.grants.into_iter().map(|row| row.grant).collect()
     } else {
         Vec::new()
