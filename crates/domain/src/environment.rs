@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, Name, ProjectId, Timestamp,
-    authz::Category, extended_attributes::ExtendedAttributes, kept::Id, profile::Profile,
+    authz::{Category, Place},
+    extended_attributes::ExtendedAttributes,
+    kept::Id,
+    profile::Profile,
 };
 
 /// An environment of a project.
@@ -52,6 +55,14 @@ pub struct EnvironmentSpec {
     pub supports_docs: bool,
     /// Kept and echoed.
     pub enable_model_query_history: bool,
+}
+
+impl Environment {
+    /// Where it is.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        Place::environment(self.project, self.id, self.spec.category)
+    }
 }
 
 impl EnvironmentSpec {

@@ -95,6 +95,11 @@ impl Cidr {
         &self.text
     }
 
+    /// The network itself.
+    pub(crate) const fn network(&self) -> IpNet {
+        self.network
+    }
+
     /// Whether an address is in it; one that is mapped into IPv6 counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -16,17 +16,20 @@ mod world;
 
 use std::{collections::BTreeSet, thread};
 
-use cedar::{Engine, Object, Who, policies, request};
+use cedar::{Engine, Object, Who, policies, policies_under, request, request_from};
 use cedar_policy::Request;
 use domain::{
     Plan, UserId,
     authz::{
-        AccountTerms, Action, Categories, Category, Credential, Decision, License, Principal,
-        ResourceKind, decide,
+        AccountTerms, Action, Categories, Category, Credential, Decision, Extent, License, Place,
+        Principal, ResourceKind, Restrictions, decide,
     },
+    ip_restriction::Cidr,
+    networks::Networks,
+    rate::Rate,
 };
 use table::{Row, Table};
-use world::{grant, project, terms, token};
+use world::{environment, environment_id, grant, job_id, project, terms, token};
 
 /// The project that is asked about; grants name it, another one, or none.
 const HERE: i64 = 1;
@@ -47,8 +50,25 @@ fn allows(principal: &Principal, action: Action, object: Object) -> bool {
     match object {
         Object::Account => scope.everywhere() == Categories::ALL,
         Object::Project(id) => scope.categories_in(project(id)) == Categories::ALL,
-        Object::Environment(id, category) => scope.categories_in(project(id)).has(category),
+        Object::Environment(id, category) | Object::Job(id, category) => {
+            scope.categories_in(project(id)).has(category)
+        }
     }
+}
+
+/// What we say of a principal that is restricted, from an address.
+fn allows_from(principal: &Principal, action: Action, object: Object, from: &str) -> bool {
+    let place = match object {
+        Object::Account => None,
+        Object::Project(id) => Some(Place::project(project(id))),
+        Object::Environment(id, category) => Some(environment(project(id), category)),
+        Object::Job(id, category) => {
+            Some(environment(project(id), category).of_job(job_id(id, category)))
+        }
+    };
+    let here = place.is_none_or(|place| Extent::of(principal, action).covers(place));
+    let from = from.parse().unwrap();
+    principal.holds(action) && here && principal.restrictions().admit(Some(from))
 }
 
 /// A question in our words, and in the engine's.
@@ -231,4 +251,82 @@ fn cedar_says_the_same_of_every_pair_of_sets() {
     });
     differ.are_none(pairs.len(), "pairs of grants");
     assert_eq!(differ.asked, 31 * 31 * both.len());
+}
+
+/// Each restriction alone, with each other one, and all of them.
+fn restricted() -> Vec<Restrictions> {
+    use Category::{Production, Staging};
+    let cidrs = ["10.0.0.0/8", "2001:db8::/32"].map(|text| Cidr::parse(text).unwrap());
+    let ten = 10.try_into().unwrap();
+    let none = Restrictions::default;
+    let alone = [
+        Restrictions { addresses: Some(Networks::new(cidrs)), ..none() },
+        Restrictions { environments: Some([environment_id(HERE, Staging)].into()), ..none() },
+        Restrictions {
+            jobs: Some([Staging, Production].map(|of| job_id(HERE, of)).into()),
+            ..none()
+        },
+        Restrictions { read_only: true, ..none() },
+        Restrictions { rate: Some(Rate { per_second: ten, burst: ten }), ..none() },
+    ];
+    let pair = |(first, one): (usize, &Restrictions)| {
+        alone.iter().skip(first).map(|other| one.clone().meet(other.clone())).collect::<Vec<_>>()
+    };
+    let pairs = alone.iter().enumerate().flat_map(pair);
+    let all = alone.iter().cloned().fold(none(), Restrictions::meet);
+    let nowhere = Restrictions { environments: Some([].into()), ..none() };
+    pairs.chain([none(), all, nowhere]).collect()
+}
+
+/// The object that an action is about: of the account, of a project, an environment, or a job.
+fn object_of(table: &Table, action: Action, category: Category) -> Object {
+    let kind = &table.kinds[action.on.key()];
+    match kind.lives_in.as_deref() {
+        Some("job") => Object::Job(HERE, category),
+        Some("environment") => Object::Environment(HERE, category),
+        _ if kind.of_account => Object::Account,
+        _ => Object::Project(HERE),
+    }
+}
+
+#[test]
+fn cedar_says_the_same_of_every_set_under_every_restriction_and_two() {
+    let (table, engine, plan) = (Table::read(), Engine::new(), Some(Plan::Enterprise));
+    let restricted = restricted();
+    let sets = 0..table.sets.len();
+    let all: Vec<_> =
+        sets.flat_map(|set| restricted.iter().map(move |by| (set, by.clone()))).collect();
+    let differ = side_by_side(&all, |(set, by)| {
+        let row = Row { set: *set, projects: None, raised: vec![Category::Staging] };
+        let principal = token(terms(plan), vec![grant(&table, &row)]).restricted(by.clone());
+        let live: Vec<_> = Some(row).filter(|row| offers(&table, row, plan)).into_iter().collect();
+        let who = Who { is_user: false, may_mint: true, opens_admin: table.open_admin(&live) };
+        let policies = policies_under(by, &table, &live);
+        let mut differ = Differences::default();
+        for action in Action::all() {
+            for category in [Category::Staging, Category::Production] {
+                let object = object_of(&table, action, category);
+                let placed = matches!(object, Object::Job(..) | Object::Environment(..));
+                let froms = ["10.1.2.3", "192.0.2.1", "2001:db8::7"];
+                let froms = if placed { &froms[..] } else { &froms[..2] };
+                if !placed && category == Category::Production {
+                    continue;
+                }
+                for from in froms {
+                    differ.asked += 1;
+                    let ours = allows_from(&principal, action, object, from);
+                    let request = request_from(who, action, object, from);
+                    if ours != engine.allows(&policies, &request) {
+                        let at =
+                            format!("{live:?} {by:?}: {action} {object:?} {from}: we say {ours}");
+                        differ.at.push(at);
+                    }
+                }
+            }
+        }
+        differ
+    });
+    differ.are_none(all.len(), "sets under restrictions");
+    assert_eq!(restricted.len(), 5 + 10 + 3);
+    assert_eq!(differ.asked, 31 * 18 * 2 * (35 * 2 + 3 * 2 * 3));
 }

@@ -4,16 +4,18 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use domain::{
-    AccountId, Plan, ProjectId, ServiceTokenId,
+    AccountId, EnvironmentId, JobId, Plan, ProjectId, ServiceTokenId,
     authz::{
         Access, AccountTerms, Action, Caller, Categories, Category, Denied, Explanation, Grant,
-        Origin, Permit, Principal, Projects, ResourceKind, Runs, Write, authorize, explain,
+        Origin, Permit, Place, Principal, Projects, ResourceKind, Restriction, Restrictions, Rule,
+        Runs, Write, authorize, authorize_action, explain,
     },
 };
 use insta::assert_snapshot;
 
 fn refusal(access: Access, on: ResourceKind, plan: Option<Plan>) -> String {
-    let denied = Denied::NoGrant { action: Action::new(access, on), plan };
+    let rule = Rule::NoGrant;
+    let denied = Denied::NoGrant { action: Action::new(access, on), plan, rule };
     denied.explanation().unwrap().to_string()
 }
 
@@ -100,14 +102,17 @@ fn raised() -> Permit<Write, Runs> {
 
 #[test]
 fn a_refusal_in_a_project_says_in_which_and_in_what_environments() {
-    let project = |id| ProjectId::new(id).unwrap();
+    let environment = |project, category| {
+        let (project, id) = (ProjectId::new(project).unwrap(), EnvironmentId::new(70).unwrap());
+        Place::environment(project, id, category)
+    };
     let said = |denied: Denied| denied.explanation().unwrap().to_string();
     let permit = raised();
 
-    assert_eq!(permit.within_environment(project(7), Category::Production), Ok(()));
-    let staging = permit.within_environment(project(7), Category::Staging).unwrap_err();
+    assert_eq!(permit.at(environment(7, Category::Production)), Ok(()));
+    let staging = permit.at(environment(7, Category::Staging)).unwrap_err();
     assert_snapshot!(said(staging), @"needs write on `runs` in project 7 in staging environments: the permission set Job Runner holds it");
-    let viewed = permit.within_environment(project(8), Category::Production).unwrap_err();
+    let viewed = permit.at(environment(8, Category::Production)).unwrap_err();
     assert_snapshot!(said(viewed), @"needs write on `runs` in project 8: the permission set Job Runner holds it");
 }
 
@@ -148,6 +153,41 @@ fn an_explanation_reads_the_same_from_its_parts() {
     let action = Action::new(Access::Write, ResourceKind::Jobs);
     let plan = Some(Plan::Team);
     let sets = explain(action, plan);
-    let whole = Explanation { action, project: None, category: None, plan, sets };
+    let rule = Rule::NoGrant;
+    let whole = Explanation { action, project: None, category: None, plan, rule, sets };
     assert_eq!(whole.to_string(), refusal(Access::Write, ResourceKind::Jobs, plan));
+}
+
+#[test]
+fn a_refusal_names_the_rule_and_no_set_where_none_would_help() {
+    let account = AccountId::new(1).unwrap();
+    let token = |plan, tokens_may_mint, restrictions| {
+        let terms = AccountTerms { id: account, plan: Some(plan), tokens_may_mint };
+        let grant = Grant::new("account_admin".parse().unwrap(), Projects::All).unwrap();
+        let id = ServiceTokenId::new(3).unwrap();
+        Principal::service_token(id, 1, terms, vec![grant]).restricted(restrictions)
+    };
+    let refusal = |token: &Principal, access, on| {
+        let denied = authorize_action(token, account, Action::new(access, on)).unwrap_err();
+        let told = denied.explanation().unwrap();
+        (told.rule, told.sets.len(), told.to_string())
+    };
+    let none = Restrictions::default;
+    let read_only = Restrictions { read_only: true, ..none() };
+    let jobs = Restrictions { jobs: Some([JobId::new(5).unwrap()].into()), ..none() };
+
+    let told =
+        refusal(&token(Plan::Enterprise, true, read_only), Access::Write, ResourceKind::Jobs);
+    let reason = "needs write on `jobs`: the token's restriction `read_only` takes it away";
+    assert_eq!(told, (Rule::Restriction(Restriction::ReadOnly), 0, reason.to_owned()));
+    let told = refusal(&token(Plan::Enterprise, true, jobs), Access::Read, ResourceKind::Projects);
+    assert_eq!((told.0, told.1), (Rule::Restriction(Restriction::Jobs), 0));
+    let mints = (Access::Write, ResourceKind::ServiceTokens);
+    let told = refusal(&token(Plan::Enterprise, false, none()), mints.0, mints.1);
+    assert_eq!((told.0, told.1), (Rule::AccountSetting, 0));
+    let told = refusal(&token(Plan::Starter, true, none()), Access::Write, ResourceKind::Jobs);
+    assert_eq!(told.0, Rule::Plan);
+    let told =
+        refusal(&token(Plan::Enterprise, true, none()), Access::Write, ResourceKind::Identity);
+    assert_eq!(told.0, Rule::NoGrant);
 }

@@ -11,6 +11,8 @@ mod containment;
 mod decision;
 #[path = "laws/place.rs"]
 mod place;
+#[path = "laws/restrictions.rs"]
+mod restrictions;
 #[path = "laws/rows.rs"]
 mod rows;
 #[path = "laws/scope.rs"]

@@ -30,7 +30,7 @@ use crate::{
     kept,
     list::{Collection, Field, Kind, State},
     project_adapters, projects,
-    rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text, within},
+    rows::{ACTIVE, DELETED, Placed, from_text, named, of_account, only, said, to_text, within},
     seal::{self, Place},
     tx::Tx,
 };
@@ -59,6 +59,8 @@ static OF_A_PROJECT: Collection<Column> = Collection {
 };
 
 /// The account's own, as `Permit<_, Connections>` reaches them.
+impl Placed for Entity {}
+
 impl Store {
     /// Those of the permit's account.
     ///

@@ -10,8 +10,10 @@ use domain::{
     profile::Profile,
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _,
-    QueryFilter as _, QueryOrder as _, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
+    QueryOrder as _,
+    sea_query::{Expr, SimpleExpr},
 };
 
 use crate::{
@@ -23,7 +25,7 @@ use crate::{
     kept,
     list::{Collection, Field, Kind, State},
     projects,
-    rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text, within},
+    rows::{ACTIVE, DELETED, Placed, from_text, named, of_account, only, said, to_text, within},
     tx::Tx,
     warehouse_credentials,
 };
@@ -43,6 +45,12 @@ static COLLECTION: Collection<Column> = Collection {
     ],
     state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
+
+impl Placed for Entity {
+    fn in_environments(ids: Vec<i64>) -> SimpleExpr {
+        Column::Id.is_in(ids)
+    }
+}
 
 impl Store {
     /// Those that the permit reaches.
@@ -129,7 +137,7 @@ impl Store {
     ) -> Result<Environment, E> {
         let mut tx = self.begin(permit).await?;
         let before = find(tx.db(), tx.account(), id).await?;
-        permit.within(before.project).map_err(StoreError::from)?;
+        permit.at(before.place()).map_err(StoreError::from)?;
         let spec = change(before.spec.clone())?;
         check(&tx, before.project, Some(id), &spec).await?;
         let after = Environment { spec, updated_at: tx.now(), ..before.clone() };
@@ -153,7 +161,7 @@ impl Store {
     ) -> Result<Environment, StoreError> {
         let mut tx = self.begin(permit).await?;
         let environment = find(tx.db(), tx.account(), id).await?;
-        permit.within(environment.project)?;
+        permit.at(environment.place())?;
         check_unused(&tx, id).await?;
         kept::let_go(&mut tx, Reference::Environment(id)).await?;
         Entity::update_many()

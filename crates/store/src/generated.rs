@@ -120,7 +120,7 @@ impl Store {
         project: ProjectId,
         reason: &str,
     ) -> StoreError {
-        if let Err(denied) = permit.within(project) {
+        if let Err(denied) = permit.among(project) {
             return denied.into();
         }
         match projects::find(self.reader(), permit.account(), project).await {

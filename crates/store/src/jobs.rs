@@ -12,8 +12,9 @@ use domain::{
     list::{ListQuery, Paged, StateFilter},
 };
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
-    QuerySelect as _, sea_query::Expr,
+    ActiveValue::Set,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+    sea_query::{Expr, SimpleExpr},
 };
 
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     },
     environments, kept,
     list::{Collection, Field, Kind, State},
-    rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text, within},
+    rows::{ACTIVE, DELETED, Placed, from_text, named, of_account, only, said, to_text, within},
     runs,
     tx::Tx,
 };
@@ -45,6 +46,16 @@ static COLLECTION: Collection<Column> = Collection {
     ],
     state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
+
+impl Placed for Entity {
+    fn in_environments(ids: Vec<i64>) -> SimpleExpr {
+        Column::EnvironmentId.is_in(ids)
+    }
+
+    fn of_jobs(ids: Vec<i64>) -> SimpleExpr {
+        Column::Id.is_in(ids)
+    }
+}
 
 impl Store {
     /// Those that the permit reaches.
@@ -198,7 +209,7 @@ pub(crate) async fn find(
 async fn reached(tx: &Tx, permit: &Permit<Write, Jobs>, id: JobId) -> Result<Job, StoreError> {
     let job = find(tx.db(), tx.account(), id).await?;
     let environment = environments::find(tx.db(), tx.account(), job.spec.environment).await?;
-    permit.within_environment(job.spec.project, environment.spec.category)?;
+    permit.at(environment.place().of_job(id))?;
     Ok(job)
 }
 
@@ -216,21 +227,30 @@ async fn check(
         Err(error) => {
             // A project out of reach is not found, before anything is said of its environments.
             if permit.scope().categories_in(spec.project).is_empty() {
-                permit.within(spec.project)?;
+                permit.among(spec.project)?;
             }
             return Err(error);
         }
     };
-    permit.within_environment(spec.project, environment.spec.category)?;
+    let place = environment.place();
+    permit.at(before.map_or(place, |before| place.of_job(before.id)))?;
     let (old, new) = (before.map(|before| &before.spec.echoed), &spec.echoed);
     let old_environment = old.and_then(|old| old.deferring_environment);
     if let Some(id) = new.deferring_environment.filter(|id| Some(*id) != old_environment) {
-        self::environment(tx, spec, id, "deferring_environment_id").await?;
+        let found = environments::find(tx.db(), tx.account(), id).await;
+        let left = permit.principal().restrictions().environments.as_ref();
+        let ours = |environment: &Environment| {
+            environment.project == spec.project && left.is_none_or(|ids| ids.contains(&id))
+        };
+        named(found, ours, ("deferring_environment_id", "environment"))?;
     }
     let old_job = old.and_then(|old| old.deferring_job);
     if let Some(id) = new.deferring_job.filter(|id| Some(*id) != old_job) {
         let found = find(tx.db(), tx.account(), id).await;
-        let ours = |job: &Job| job.spec.project == spec.project;
+        let left = permit.principal().restrictions();
+        let ours = |job: &Job| {
+            job.spec.project == spec.project && left.leave(Some(job.spec.environment), Some(id))
+        };
         named(found, ours, ("deferring_job_definition_id", "job"))?;
     }
     let old_condition = old.and_then(|old| old.completion_condition.as_ref());
@@ -238,8 +258,12 @@ async fn check(
     {
         // The one thing that may be of another project: one whose jobs the principal can read.
         let found = find(tx.db(), tx.account(), condition.job).await;
-        let readable = permit.also::<Read, Jobs>()?.within(condition.project).is_ok();
-        let meant = |job: &Job| job.spec.project == condition.project && readable;
+        let readable = permit.also::<Read, Jobs>()?.among(condition.project).is_ok();
+        let left = permit.principal().restrictions();
+        let meant = |job: &Job| {
+            let reached = readable && left.leave(Some(job.spec.environment), Some(job.id));
+            job.spec.project == condition.project && reached
+        };
         named(found, meant, (CONDITION, "job"))?;
         if let Some(own) = before
             && starts_after(tx, condition.job, own.id).await?

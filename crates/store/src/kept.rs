@@ -324,14 +324,19 @@ pub(crate) fn of_account<N: Noun>(account: AccountId) -> Select<Entity> {
 
 fn reached<N: Noun, A: AccessMarker>(permit: &Permit<A, N::Resource>) -> Select<Entity> {
     let rows = of_account::<N>(permit.account());
-    let scope = permit.scope();
+    let extent = permit.scope();
+    let scope = extent.scope();
     // What belongs to the account itself is reached by whoever holds the action at all.
     let reached = match N::LEVEL {
-        Level::Project => in_scope(Column::ProjectId, &scope),
-        Level::Account => Condition::any()
-            .add(Column::ProjectId.is_null())
-            .add(in_scope(Column::ProjectId, &scope)),
+        Level::Project => Condition::all().add(in_scope(Column::ProjectId, scope)),
+        Level::Account => Condition::all().add(
+            Condition::any()
+                .add(Column::ProjectId.is_null())
+                .add(in_scope(Column::ProjectId, scope)),
+        ),
     };
+    // None of them lies in an environment or belongs to a job.
+    let reached = reached.add_option(extent.is_held_to_objects().then(|| Expr::value(false)));
     rows.filter(reached)
 }
 

@@ -24,7 +24,7 @@ use crate::{
     grant_rows, jobs, kept,
     list::{Collection, Field, Kind, State},
     repositories,
-    rows::{ACTIVE, DELETED, from_text, named, of_account, only, said, to_text, within},
+    rows::{ACTIVE, DELETED, Placed, from_text, named, of_account, only, said, to_text, within},
     runs,
     tx::Tx,
 };
@@ -40,6 +40,8 @@ static COLLECTION: Collection<Column> = Collection {
     ],
     state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
+
+impl Placed for Entity {}
 
 impl Store {
     /// Those that the permit reaches.

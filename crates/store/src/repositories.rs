@@ -22,7 +22,7 @@ use crate::{
     },
     list::{Collection, Field, Kind, State},
     managed_repositories, projects,
-    rows::{ACTIVE, DELETED, from_text, of_account, only, said, to_text, within},
+    rows::{ACTIVE, DELETED, Placed, from_text, of_account, only, said, to_text, within},
     seal::{self, Place},
     ssh_key,
     tx::Tx,
@@ -43,6 +43,8 @@ static COLLECTION: Collection<Column> = Collection {
 fn name() -> SimpleExpr {
     dialect::last_name(Column::RemoteUrl)
 }
+
+impl Placed for Entity {}
 
 impl Store {
     /// Those that the permit reaches.

@@ -6,7 +6,7 @@
 
 use domain::{
     RunId, Timestamp,
-    authz::{Action, Denied, Permit, PrincipalId, Read, Runs, SystemTask, Write},
+    authz::{Action, Denied, Permit, PrincipalId, Read, Rule, Runs, SystemTask, Write},
     run::{NoRetry, RunStatus},
 };
 use futures_util::TryStreamExt as _;
@@ -42,7 +42,12 @@ impl Store {
     ) -> Result<usize, StoreError> {
         if permit.author() != PrincipalId::System(SystemTask::Keeper) {
             let plan = permit.principal().terms().plan;
-            return Err(Denied::NoGrant { action: Action::of::<Write, Runs>(), plan }.into());
+            return Err(Denied::NoGrant {
+                action: Action::of::<Write, Runs>(),
+                plan,
+                rule: Rule::NoGrant,
+            }
+            .into());
         }
         for left in unswept(self, permit).await? {
             self.sweep(permit, left).await?;

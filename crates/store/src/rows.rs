@@ -1,7 +1,10 @@
 //! What the rows of all nouns have in common: a spec as JSON, a state, and how they are looked up.
 
-use domain::{AccountId, authz::Scope};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter as _, Select};
+use domain::{AccountId, authz::Extent};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter as _, Select,
+    sea_query::{Expr, SimpleExpr},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -32,13 +35,39 @@ pub(crate) fn of_account<E: EntityTrait>(column: E::Column, account: AccountId) 
     E::find().filter(column.eq(account.get()))
 }
 
-/// The rows of an account within a scope of projects.
-pub(crate) fn within<E: EntityTrait>(
+/// Rows that lie in a project, and what else they lie in. By default, in nothing else: whoever is
+/// held to some environments or jobs reaches none of them.
+pub(crate) trait Placed: EntityTrait {
+    /// The condition that a row is one of these environments, or in one of them.
+    fn in_environments(_ids: Vec<i64>) -> SimpleExpr {
+        Expr::value(false)
+    }
+
+    /// The condition that a row is one of these jobs, or belongs to one of them.
+    fn of_jobs(_ids: Vec<i64>) -> SimpleExpr {
+        Expr::value(false)
+    }
+}
+
+/// The rows of an account where a permit holds.
+pub(crate) fn within<E: Placed>(
     account: (E::Column, AccountId),
     project: E::Column,
-    scope: &Scope,
+    extent: &Extent<'_>,
 ) -> Select<E> {
-    of_account::<E>(account.0, account.1).filter(in_scope(project, scope))
+    of_account::<E>(account.0, account.1)
+        .filter(in_scope(project, extent.scope()))
+        .filter(left::<E>(extent))
+}
+
+/// What is left of rows where environments and jobs are named.
+fn left<E: Placed>(extent: &Extent<'_>) -> Condition {
+    let (environments, jobs) = (&extent.restrictions().environments, &extent.restrictions().jobs);
+    let environments = environments
+        .as_ref()
+        .map(|ids| E::in_environments(ids.iter().map(|id| id.get()).collect()));
+    let jobs = jobs.as_ref().map(|ids| E::of_jobs(ids.iter().map(|id| id.get()).collect()));
+    Condition::all().add_option(environments).add_option(jobs)
 }
 
 /// The one row that is meant, or [`StoreError::NotFound`].

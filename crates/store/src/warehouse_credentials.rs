@@ -22,7 +22,7 @@ use crate::{
     kept,
     list::{Collection, Field, Kind, State},
     project_adapters, projects,
-    rows::{ACTIVE, DELETED, from_text, of_account, only, said, to_text, within},
+    rows::{ACTIVE, DELETED, Placed, from_text, of_account, only, said, to_text, within},
     seal::{self, Place},
     tx::Tx,
 };
@@ -36,6 +36,8 @@ static COLLECTION: Collection<Column> = Collection {
     ],
     state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
+
+impl Placed for Entity {}
 
 impl Store {
     /// Those that the permit reaches.

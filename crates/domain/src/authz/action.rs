@@ -191,6 +191,8 @@ pub struct Rights(u128);
 impl Rights {
     /// No action at all.
     pub const NONE: Self = Self(0);
+    /// Every action.
+    pub(super) const ALL: Self = Self((1 << (ResourceKind::ALL.len() * 2)) - 1);
 
     const fn bit(action: Action) -> u128 {
         1 << (action.on as u32 * 2 + action.access as u32)
@@ -223,6 +225,12 @@ impl Rights {
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// What both hold.
+    #[must_use]
+    pub(super) const fn meet(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Whether all of `other` is held.

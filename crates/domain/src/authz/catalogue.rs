@@ -69,6 +69,24 @@ pub struct ResourceRow {
     pub source: String,
     implied: Option<Implied>,
     face: Face,
+    lives_in: Option<LivesIn>,
+}
+
+impl ResourceRow {
+    /// Whether grants give it; what is implied comes by what a principal is.
+    pub(super) const fn is_granted(&self) -> bool {
+        self.implied.is_none()
+    }
+
+    /// Whether each object is an environment, or in one.
+    pub(super) const fn has_environment(&self) -> bool {
+        self.lives_in.is_some()
+    }
+
+    /// Whether each object is a job, or belongs to one.
+    pub(super) const fn has_job(&self) -> bool {
+        matches!(self.lives_in, Some(LivesIn::Job))
+    }
 }
 
 /// A licence, as the catalogue has it.
@@ -102,6 +120,16 @@ enum Implied {
     EveryPrincipal,
     AdminApi,
     User,
+}
+
+/// What objects of a kind belong to, besides their project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LivesIn {
+    /// An environment.
+    Environment,
+    /// A job, and so the environment that it runs in.
+    Job,
 }
 
 /// The face that a cell opens.
@@ -344,6 +372,7 @@ struct ResourceText {
     implied: Option<Implied>,
     #[serde(default)]
     face: Face,
+    lives_in: Option<LivesIn>,
 }
 
 #[derive(Deserialize)]
@@ -594,6 +623,7 @@ fn resources(
                 source: text.source,
                 implied: text.implied,
                 face: text.face,
+                lives_in: text.lives_in,
             })
         })
         .collect();

@@ -14,11 +14,12 @@ pub enum Decision {
 /// Decides whether a principal may take an action, and on which projects.
 ///
 /// The union of the scopes of all grants whose permission set allows the action, unless the
-/// principal's ceiling (plan, licence, account setting) takes it away. Pure: no clock, no store.
-/// The table is `catalogue.toml`.
+/// principal's ceiling (plan, licence, account setting) or its restrictions take it away. Pure: no
+/// clock, no store. The table is `catalogue.toml`. Which environments and jobs are left of the
+/// scope, where the principal is held to some, an [`Extent`](super::Extent) says.
 #[must_use]
 pub fn decide(principal: &Principal, action: Action) -> Decision {
-    if !principal.ceiling().admits(action) {
+    if !principal.ceiling().admits(action) || !principal.leaves(action) {
         return Decision::Deny;
     }
     if principal.implied().allow(action) {

@@ -1,6 +1,6 @@
 //! Refusals, and what they explain.
 
-use super::{Action, Category, PermissionSet, catalogue::catalogue};
+use super::{Action, Category, PermissionSet, Restriction, catalogue::catalogue};
 use crate::{Plan, ProjectId};
 
 /// Why the answer is no. The face chooses what to tell.
@@ -16,6 +16,8 @@ pub enum Denied {
         action: Action,
         /// The account's plan, which decides what to ask for instead.
         plan: Option<Plan>,
+        /// The rule that refused.
+        rule: Rule,
     },
     /// The project is in reach, the action in it is not: forbidden.
     #[error("no grant holds {action} in project {project}")]
@@ -28,10 +30,64 @@ pub enum Denied {
         category: Option<Category>,
         /// The account's plan, which decides what to ask for instead.
         plan: Option<Plan>,
+        /// The rule that refused.
+        rule: Rule,
     },
-    /// The project is out of reach, and not said to exist: not found.
-    #[error("project {0} is out of reach")]
+    /// The project, or the object in it, is out of reach and not said to exist: not found.
+    #[error("project {0}, or what was asked for in it, is out of reach")]
     OutsideScope(ProjectId),
+}
+
+/// The rule by which something is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// No grant holds the action.
+    NoGrant,
+    /// Grants hold it in other projects.
+    Scope,
+    /// Grants hold it in environments of other categories.
+    EnvironmentCategory,
+    /// A restriction of the token takes it away.
+    Restriction(Restriction),
+    /// A grant holds it whose permission set the account's plan does not offer.
+    Plan,
+    /// A setting of the account keeps it from service tokens.
+    AccountSetting,
+    /// The user's licence keeps it from them.
+    License,
+}
+
+impl Rule {
+    /// The wire's spelling.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::NoGrant => "no_grant",
+            Self::Scope => "scope",
+            Self::EnvironmentCategory => "environment_category",
+            Self::Restriction(_) => "restriction",
+            Self::Plan => "plan",
+            Self::AccountSetting => "account_setting",
+            Self::License => "license",
+        }
+    }
+
+    /// Which restriction, if it is one.
+    #[must_use]
+    pub const fn restriction(self) -> Option<Restriction> {
+        match self {
+            Self::Restriction(restriction) => Some(restriction),
+            _ => None,
+        }
+    }
+
+    /// Whether another grant would lift it.
+    const fn is_lifted_by_a_grant(self) -> bool {
+        match self {
+            Self::NoGrant | Self::Scope | Self::EnvironmentCategory | Self::Plan => true,
+            Self::Restriction(_) | Self::AccountSetting | Self::License => false,
+        }
+    }
 }
 
 /// What would have been needed.
@@ -45,8 +101,10 @@ pub struct Explanation {
     pub category: Option<Category>,
     /// The account's plan.
     pub plan: Option<Plan>,
+    /// The rule that refused.
+    pub rule: Rule,
     /// The smallest permission sets of the plan that hold it: none of them holds all that
-    /// another of them does. Smallest first.
+    /// another of them does. Smallest first. Empty where no grant would help.
     pub sets: Vec<PermissionSet>,
 }
 
@@ -54,14 +112,16 @@ impl Denied {
     /// What would have been needed; `None` where saying so would tell what exists.
     #[must_use]
     pub fn explanation(&self) -> Option<Explanation> {
-        let (action, plan, project, category) = match *self {
+        let (action, plan, project, category, rule) = match *self {
             Self::OtherAccount | Self::OutsideScope(_) => return None,
-            Self::NoGrant { action, plan } => (action, plan, None, None),
-            Self::NoGrantHere { action, plan, project, category } => {
-                (action, plan, Some(project), category)
+            Self::NoGrant { action, plan, rule } => (action, plan, None, None, rule),
+            Self::NoGrantHere { action, plan, project, category, rule } => {
+                (action, plan, Some(project), category, rule)
             }
         };
-        Some(Explanation { action, project, category, plan, sets: explain(action, plan) })
+        let helps = rule.is_lifted_by_a_grant();
+        let sets = if helps { explain(action, plan) } else { Vec::new() };
+        Some(Explanation { action, project, category, plan, rule, sets })
     }
 }
 
@@ -92,6 +152,17 @@ pub fn explain(action: Action, plan: Option<Plan>) -> Vec<PermissionSet> {
 impl Explanation {
     /// Why there is no permission set to ask for.
     fn why_no_set(&self) -> String {
+        match self.rule {
+            Rule::Restriction(restriction) => {
+                let key = restriction.key();
+                return format!("the token's restriction `{key}` takes it away");
+            }
+            Rule::AccountSetting => {
+                return "the account's settings keep it from service tokens".to_owned();
+            }
+            Rule::License => return "the user's licence keeps it from them".to_owned(),
+            Rule::NoGrant | Rule::Scope | Rule::EnvironmentCategory | Rule::Plan => {}
+        }
         if let Some(who) = catalogue().holder_beside_sets(self.action) {
             return who.to_owned();
         }

@@ -2,19 +2,22 @@
 //!
 //! The words, from the outside in: a [`Caller`] is a [`Principal`] and where its request came
 //! from; a principal holds [`Grant`]s; a grant is a [`PermissionSet`] on some [`Projects`]; a set
-//! is a row of the [`Catalogue`]. [`decide`] turns a principal and an [`Action`] into a
-//! [`Decision`]; [`authorize`] turns a caller into a [`Permit`], which the store asks for.
+//! is a row of the [`Catalogue`]. [`Restrictions`] take away from what a service token's grants
+//! give. [`decide`] turns a principal and an [`Action`] into a [`Decision`]; [`authorize`] turns a
+//! caller into a [`Permit`], which the store asks for; its [`Extent`] is where it holds.
 
 mod action;
 mod catalogue;
 mod containment;
 mod decide;
 mod denied;
+mod extent;
 mod grant;
 mod license;
 mod permission_set;
 mod permit;
 mod principal;
+mod restrictions;
 mod scope;
 
 pub use action::{
@@ -24,13 +27,15 @@ pub use action::{
 pub use catalogue::{
     BuiltInGroup, Catalogue, CatalogueError, Level, ResourceRow, SetRow, catalogue,
 };
-pub use containment::{Exceeds, contained, gained};
+pub use containment::{Exceeds, contained, contained_under, gained};
 pub use decide::{Decision, decide};
-pub use denied::{Denied, Explanation, explain};
+pub use denied::{Denied, Explanation, Rule, explain};
+pub use extent::{Extent, Place};
 pub use grant::{Grant, InvalidGrant, NotOffered, Projects};
 pub use kinds::*;
 pub use license::{License, UnknownLicense};
 pub use permission_set::{PermissionSet, UnknownPermissionSet};
 pub use permit::{Caller, Origin, Permit, authorize, authorize_action};
 pub use principal::{AccountTerms, Credential, Principal, PrincipalId, SystemTask};
+pub use restrictions::{Restriction, Restrictions};
 pub use scope::{Categories, Category, Scope, UnknownCategory};

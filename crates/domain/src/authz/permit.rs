@@ -3,8 +3,8 @@
 use std::{marker::PhantomData, net::IpAddr, sync::Arc};
 
 use super::{
-    AccessMarker, Action, Categories, Category, Decision, Denied, KindMarker, Principal,
-    PrincipalId, Read, Scope, decide,
+    AccessMarker, Action, Categories, Category, Denied, Extent, KindMarker, Place, Principal,
+    PrincipalId, Read, Restriction, Rule, Scope,
 };
 use crate::{AccountId, ProjectId};
 
@@ -128,7 +128,8 @@ pub fn authorize_action(
     } else if principal.holds(action) {
         Ok(())
     } else {
-        Err(Denied::NoGrant { action, plan: principal.terms().plan })
+        let rule = principal.refuses(action).unwrap_or(Rule::NoGrant);
+        Err(Denied::NoGrant { action, plan: principal.terms().plan, rule })
     }
 }
 
@@ -159,11 +160,8 @@ impl<A: AccessMarker, K: KindMarker> Permit<A, K> {
 
     /// Where it holds.
     #[must_use]
-    pub fn scope(&self) -> Scope {
-        match decide(self.principal(), Action::of::<A, K>()) {
-            Decision::Allow(scope) => scope,
-            Decision::Deny => Scope::nowhere(),
-        }
+    pub fn scope(&self) -> Extent<'_> {
+        Extent::of(self.principal(), Action::of::<A, K>())
     }
 
     /// The projects that the grants behind it name. Where the resource is the account's own, the
@@ -179,39 +177,65 @@ impl<A: AccessMarker, K: KindMarker> Permit<A, K> {
         named.fold(Scope::nowhere(), Scope::union)
     }
 
-    /// Holds it to one project, for what has no environment.
+    /// Holds it to one project, for what has no environment: what is made there, too.
     ///
     /// # Errors
-    /// As [`Permit::within_environment`].
+    /// As [`Permit::at`].
     pub fn within(&self, project: ProjectId) -> Result<(), Denied> {
-        self.covers(project, Category::ALL.as_slice())
+        self.at(Place::project(project))
     }
 
-    /// Holds it to one project and to an environment of this category in it.
+    /// Holds it to where an object is.
     ///
     /// # Errors
     /// [`Denied::OutsideScope`] if the caller may not even read this kind of resource in the
-    /// project; [`Denied::NoGrantHere`] if it may, but not do this.
-    pub fn within_environment(&self, project: ProjectId, category: Category) -> Result<(), Denied> {
-        self.covers(project, &[category])
-    }
-
-    fn covers(&self, project: ProjectId, categories: &[Category]) -> Result<(), Denied> {
-        let held = self.scope().categories_in(project);
-        let Some(missing) = categories.iter().find(|category| !held.has(**category)) else {
+    /// project, or is held to other environments or jobs; [`Denied::NoGrantHere`] if it may read,
+    /// but not do this, or would make something while it is held to what there is.
+    pub fn at(&self, place: Place) -> Result<(), Denied> {
+        self.reaches(place)?;
+        let restrictions = self.principal().restrictions();
+        let Some(restriction) = restrictions.hide(place.environment_id(), place.job) else {
             return Ok(());
         };
-        let readable = match decide(self.principal(), Action::of::<Read, K>()) {
-            Decision::Allow(scope) => !scope.categories_in(project).is_empty(),
-            Decision::Deny => false,
+        let is_new = match restriction {
+            Restriction::Jobs => place.job.is_none(),
+            _ => place.environment.is_none(),
         };
-        Err(if readable {
-            let category = (!held.is_empty()).then_some(*missing);
-            let plan = self.principal().terms().plan;
-            Denied::NoGrantHere { action: Action::of::<A, K>(), project, category, plan }
+        Err(if is_new {
+            self.not_here(place.project, None, Rule::Restriction(restriction))
         } else {
-            Denied::OutsideScope(project)
+            Denied::OutsideScope(place.project)
         })
+    }
+
+    /// Holds it to where a list of objects is, whichever of them are left to the caller.
+    ///
+    /// # Errors
+    /// As [`Permit::at`], of the project alone.
+    pub fn among(&self, project: ProjectId) -> Result<(), Denied> {
+        self.reaches(Place::project(project))
+    }
+
+    /// Whether the grants cover a place.
+    fn reaches(&self, place: Place) -> Result<(), Denied> {
+        let project = place.project;
+        let held = self.scope().categories_in(project);
+        let Some(missing) = place.categories().iter().find(|category| !held.has(**category)) else {
+            return Ok(());
+        };
+        let readable = Extent::of(self.principal(), Action::of::<Read, K>());
+        Err(if readable.categories_in(project).is_empty() {
+            Denied::OutsideScope(project)
+        } else if held.is_empty() {
+            self.not_here(project, None, Rule::Scope)
+        } else {
+            self.not_here(project, Some(*missing), Rule::EnvironmentCategory)
+        })
+    }
+
+    fn not_here(&self, project: ProjectId, category: Option<Category>, rule: Rule) -> Denied {
+        let plan = self.principal().terms().plan;
+        Denied::NoGrantHere { action: Action::of::<A, K>(), project, category, plan, rule }
     }
 
     /// The same caller's permit for something else, such as a related object.

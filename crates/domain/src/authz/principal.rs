@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Access, Action, Grant, License, PermissionSet, Projects, ResourceKind, Rights, catalogue,
+    Access, Action, Grant, License, PermissionSet, Projects, ResourceKind, Restrictions, Rights,
+    Rule, catalogue,
 };
 use crate::{AccountId, PersonalTokenId, Plan, ServiceTokenId, TokenCredentialId, UserId};
 
@@ -144,6 +145,14 @@ impl Ceiling {
         !self.withheld.allow(action)
     }
 
+    /// What it withholds by: a setting of the account from tokens, a licence from users.
+    const fn rule(&self) -> Rule {
+        match self.offered {
+            Offered::Every => Rule::License,
+            Offered::By(_) => Rule::AccountSetting,
+        }
+    }
+
     fn admits_grant(&self, grant: &Grant) -> bool {
         match self.offered {
             Offered::Every => true,
@@ -162,11 +171,16 @@ pub struct Principal {
     ceiling: Ceiling,
     /// Held by what it is, not by a grant.
     implied: Rights,
+    restrictions: Restrictions,
+    /// What the restrictions leave of all there is.
+    left: Rights,
+    /// What grants and nature give, before anything is taken away.
+    given: Rights,
     /// Everything that is allowed somewhere: the bits that [`authorize`](super::authorize) tests.
     held: Rights,
 }
 
-const MINT: Action = Action::new(Access::Write, ResourceKind::ServiceTokens);
+pub(super) const MINT: Action = Action::new(Access::Write, ResourceKind::ServiceTokens);
 
 impl Principal {
     /// A service token with its grants; `revision` is that of the row they were read from.
@@ -237,8 +251,22 @@ impl Principal {
             .map(Grant::rights)
             .fold(Rights::NONE, Rights::union);
         let implied = catalogue().implied(matches!(id, PrincipalId::User(_)), granted);
-        let held = granted.union(implied).minus(ceiling.withheld);
-        Self { id, terms, credential, grants, ceiling, implied, held }
+        let given = granted.union(implied);
+        let held = given.minus(ceiling.withheld);
+        let (restrictions, left) = (Restrictions::default(), Rights::ALL);
+        Self { id, terms, credential, grants, ceiling, implied, restrictions, left, given, held }
+    }
+
+    /// The same, held to restrictions besides those that it is held to.
+    #[must_use]
+    pub fn restricted(self, restrictions: Restrictions) -> Self {
+        if restrictions.are_none() {
+            return self;
+        }
+        let restrictions = self.restrictions.meet(restrictions);
+        let left = restrictions.left();
+        let held = self.given.minus(self.ceiling.withheld).meet(left);
+        Self { restrictions, left, held, ..self }
     }
 
     /// Who it is.
@@ -282,6 +310,33 @@ impl Principal {
 
     pub(super) const fn implied(&self) -> Rights {
         self.implied
+    }
+
+    /// What it is held to, beside its grants.
+    #[must_use]
+    pub const fn restrictions(&self) -> &Restrictions {
+        &self.restrictions
+    }
+
+    /// Whether the restrictions leave the action, if a grant holds it.
+    pub(super) const fn leaves(&self, action: Action) -> bool {
+        self.left.allow(action)
+    }
+
+    /// The rule by which an action is allowed nowhere; of one that is allowed, `None`.
+    #[must_use]
+    pub fn refuses(&self, action: Action) -> Option<Rule> {
+        let inert = |grant: &&Grant| !self.ceiling.admits_grant(grant);
+        if self.holds(action) {
+            None
+        } else if self.given.allow(action) {
+            let taken = || self.restrictions.take(action).map_or(Rule::NoGrant, Rule::Restriction);
+            Some(if self.ceiling.admits(action) { taken() } else { self.ceiling.rule() })
+        } else if self.grants.iter().filter(inert).any(|grant| grant.rights().allow(action)) {
+            Some(Rule::Plan)
+        } else {
+            Some(Rule::NoGrant)
+        }
     }
 
     /// Whether the action is allowed somewhere: [`decide`](super::decide) without the where.

@@ -1,17 +1,18 @@
 //! A second opinion: permission rows as policies of Cedar, written from the catalogue's text.
 //!
-//! An object is an account, a project in it, or an environment in that. What an object without
-//! an environment needs is what environments of every category need.
+//! An object is an account, a project in it, an environment in that, or the job in that. What an
+//! object without an environment needs is what environments of every category need. Restrictions
+//! are policies that forbid.
 
 use std::fmt::Write as _;
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request};
-use domain::authz::{Access, Action, Category};
+use domain::authz::{Access, Action, Category, Restrictions};
 use serde_json::{Value, json};
 
 use super::{
     table::{Row, Table},
-    world::{NAMED, TOMORROW},
+    world::{NAMED, TOMORROW, environment_id, job_id},
 };
 
 /// What an action is asked about.
@@ -20,6 +21,7 @@ pub(crate) enum Object {
     Account,
     Project(i64),
     Environment(i64, Category),
+    Job(i64, Category),
 }
 
 /// What of a principal is no row.
@@ -56,6 +58,7 @@ impl Object {
             Self::Account => uid("Account", "1"),
             Self::Project(id) => uid("Project", &id.to_string()),
             Self::Environment(id, category) => uid("Environment", &environment(id, category)),
+            Self::Job(id, category) => uid("Job", &environment(id, category)),
         }
     }
 }
@@ -90,6 +93,7 @@ impl Engine {
                 let one = json!({ "categories": [category.key()] });
                 let place = environment(project, category);
                 entities.push(entity("Environment", &place, &one, Some(("Project", &id))));
+                entities.push(entity("Job", &place, &one, Some(("Environment", &place))));
             }
         }
         for who in Who::every() {
@@ -111,9 +115,16 @@ impl Engine {
 
 /// The question in the engine's words.
 pub(crate) fn request(who: Who, action: Action, object: Object) -> Request {
+    request_from(who, action, object, "192.0.2.1")
+}
+
+/// The same from an address.
+pub(crate) fn request_from(who: Who, action: Action, object: Object, address: &str) -> Request {
     let principal = uid(who.of_type(), &who.id());
     let action = uid("Action", &action.to_string());
-    Request::new(principal, action, object.uid(), Context::empty(), None).unwrap()
+    let address = json!({ "address": { "__extn": { "fn": "ip", "arg": address } } });
+    let context = Context::from_json_value(address, None).unwrap();
+    Request::new(principal, action, object.uid(), context, None).unwrap()
 }
 
 fn named<'a>(actions: impl Iterator<Item = (&'a String, &'a Access)>) -> String {
@@ -123,7 +134,16 @@ fn named<'a>(actions: impl Iterator<Item = (&'a String, &'a Access)>) -> String 
 
 /// The policies of the rows that count, and of what is held without any row.
 pub(crate) fn policies<'a>(table: &Table, rows: impl IntoIterator<Item = &'a Row>) -> PolicySet {
-    let mut text = beyond_rows(table);
+    policies_under(&Restrictions::default(), table, rows)
+}
+
+/// The same, with what restrictions forbid.
+pub(crate) fn policies_under<'a>(
+    restrictions: &Restrictions,
+    table: &Table,
+    rows: impl IntoIterator<Item = &'a Row>,
+) -> PolicySet {
+    let mut text = beyond_rows(table) + &forbidden(restrictions, table);
     for row in rows {
         let set = &table.sets[row.set];
         let of_account = |(kind, _): &(&String, &Access)| table.kinds[*kind].of_account;
@@ -176,4 +196,60 @@ fn beyond_rows(table: &Table) -> String {
         implied("admin_api"),
         implied("user"),
     )
+}
+
+/// Every project, environment and job of the world, by what they are called here.
+fn everywhere() -> impl Iterator<Item = (i64, Category)> {
+    let projects = NAMED.into_iter().chain([TOMORROW]);
+    projects.flat_map(|project| Category::ALL.map(|category| (project, category)))
+}
+
+fn forbidden(by: &Restrictions, table: &Table) -> String {
+    let on = |kinds: &dyn Fn(&str) -> bool, accesses: &[Access]| {
+        let kinds = table.kinds.keys().filter(|key| kinds(key));
+        let cells = kinds.flat_map(|key| accesses.iter().map(move |access| (key, access)));
+        named(cells)
+    };
+    let lives_in = |key: &str| table.kinds[key].lives_in.as_deref();
+    let granted = |key: &str| table.kinds[key].implied.is_none();
+    let mut text = String::new();
+    if by.read_only {
+        let writes = on(&|_| true, &[Access::Write]);
+        writeln!(text, "forbid (principal, action in [{writes}], resource);").unwrap();
+    }
+    if by.rate.is_some() {
+        let mint = on(&|key| key == "service_tokens", &[Access::Write]);
+        writeln!(text, "forbid (principal, action in [{mint}], resource);").unwrap();
+    }
+    if let Some(list) = &by.addresses {
+        let networks: Vec<String> = list.clone().into();
+        let each = networks.iter().map(|net| format!("context.address.isInRange(ip({net:?}))"));
+        let any = ["false".to_owned()].into_iter().chain(each);
+        let any = any.collect::<Vec<_>>().join(" || ");
+        writeln!(text, "forbid (principal, action, resource) unless {{ {any} }};").unwrap();
+    }
+    let mut only = |has: &dyn Fn(&str) -> bool, objects: Vec<String>| {
+        let without = on(&|key| granted(key) && !has(key), &Access::ALL);
+        let with = on(&|key| has(key), &Access::ALL);
+        let objects = objects.join(", ");
+        writeln!(
+            text,
+            "forbid (principal, action in [{without}], resource);
+             forbid (principal, action in [{with}], resource) unless {{ resource in [{objects}] }};"
+        )
+        .unwrap();
+    };
+    if let Some(ids) = &by.environments {
+        let named =
+            everywhere().filter(|(project, of)| ids.contains(&environment_id(*project, *of)));
+        let objects =
+            named.map(|(project, of)| format!("Environment::{:?}", environment(project, of)));
+        only(&|key| lives_in(key).is_some(), objects.collect());
+    }
+    if let Some(ids) = &by.jobs {
+        let named = everywhere().filter(|(project, of)| ids.contains(&job_id(*project, *of)));
+        let objects = named.map(|(project, of)| format!("Job::{:?}", environment(project, of)));
+        only(&|key| lives_in(key) == Some("job"), objects.collect());
+    }
+    text
 }

@@ -24,6 +24,8 @@ pub(crate) struct Kind {
     pub(crate) opens_admin: bool,
     pub(crate) implied: Option<String>,
     pub(crate) max: Access,
+    /// `environment` or `job`.
+    pub(crate) lives_in: Option<String>,
 }
 
 /// The catalogue.
@@ -75,6 +77,7 @@ fn kind(row: &Toml) -> Kind {
         of_account: row["level"].as_str() == Some("account"),
         opens_admin: !row.contains_key("face") && !row.contains_key("implied"),
         implied: row.get("implied").map(|implied| implied.as_str().unwrap().to_owned()),
+        lives_in: row.get("lives_in").map(|place| place.as_str().unwrap().to_owned()),
         max: if row["max"].as_str() == Some("write") { Access::Write } else { Access::Read },
     }
 }

@@ -2,8 +2,8 @@
 //! none names, as a project of tomorrow would be.
 
 use domain::{
-    AccountId, Plan, ProjectId, ServiceTokenId,
-    authz::{AccountTerms, Categories, Category, Grant, Principal, Projects},
+    AccountId, EnvironmentId, JobId, Plan, ProjectId, ServiceTokenId,
+    authz::{AccountTerms, Categories, Category, Grant, Place, Principal, Projects},
 };
 
 use super::table::{Row, Table};
@@ -17,6 +17,20 @@ pub(crate) fn account() -> AccountId {
 
 pub(crate) fn project(id: i64) -> ProjectId {
     ProjectId::new(id).unwrap()
+}
+
+/// The one environment of a category in a project: 71 to 74 in project 7.
+pub(crate) fn environment_id(project: i64, category: Category) -> EnvironmentId {
+    EnvironmentId::new(project * 10 + category as i64 + 1).unwrap()
+}
+
+/// The one job in that environment: 711 in environment 71.
+pub(crate) fn job_id(project: i64, category: Category) -> JobId {
+    JobId::new(environment_id(project, category).get() * 10 + 1).unwrap()
+}
+
+pub(crate) fn environment(project: ProjectId, category: Category) -> Place {
+    Place::environment(project, environment_id(project.get(), category), category)
 }
 
 pub(crate) fn terms(plan: Option<Plan>) -> AccountTerms {

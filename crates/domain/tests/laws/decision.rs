@@ -15,7 +15,7 @@ use super::{
     place::{caller, implied, places, scope},
     rows::{Carrier, TABLE, carrier, row, rows},
     table::Row,
-    world::account,
+    world::{account, environment},
 };
 
 /// Every place where the action is allowed, row by row, project by project, category by category.
@@ -159,10 +159,10 @@ proptest! {
         for (project, category) in places() {
             let here = (project, category);
             if let Some(permit) = &runs {
-                prop_assert_eq!(permit.within_environment(project, category).is_ok(), write.contains(&here));
+                prop_assert_eq!(permit.at(environment(project, category)).is_ok(), write.contains(&here));
                 let whole = Category::ALL.iter().all(|each| write.contains(&(project, *each)));
                 prop_assert_eq!(permit.within(project).is_ok(), whole);
-                if let Err(denied) = permit.within_environment(project, category) {
+                if let Err(denied) = permit.at(environment(project, category)) {
                     let seen = scope(&principal, Action::of::<Read, Runs>()).categories_in(project);
                     prop_assert_eq!(denied.explanation().is_some(), !seen.is_empty());
                 }

@@ -21,7 +21,7 @@ use domain::{
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _,
-    sea_query::{Expr, ExprTrait as _},
+    sea_query::{Expr, ExprTrait as _, SimpleExpr},
 };
 
 use crate::{
@@ -32,7 +32,7 @@ use crate::{
         run_count, time,
     },
     list::{Collection, Field, Kind, State},
-    rows::{from_text, of_account, only, within},
+    rows::{Placed, from_text, of_account, only, within},
 };
 
 pub use claim::ClaimedRun;
@@ -85,6 +85,26 @@ static COUNTS: Collection<run_count::Column> = Collection {
     ],
     state: State { active: || Expr::value(true), default: StateFilter::All },
 };
+
+impl Placed for Entity {
+    fn in_environments(ids: Vec<i64>) -> SimpleExpr {
+        Column::EnvironmentId.is_in(ids)
+    }
+
+    fn of_jobs(ids: Vec<i64>) -> SimpleExpr {
+        Column::JobId.is_in(ids)
+    }
+}
+
+impl Placed for run_count::Entity {
+    fn in_environments(ids: Vec<i64>) -> SimpleExpr {
+        run_count::Column::EnvironmentId.is_in(ids)
+    }
+
+    fn of_jobs(ids: Vec<i64>) -> SimpleExpr {
+        run_count::Column::JobId.is_in(ids)
+    }
+}
 
 impl Store {
     /// Runs that the permit reaches.

@@ -58,7 +58,7 @@ impl Store {
         let mut tx = self.begin(permit).await?;
         let run = find(tx.db(), tx.account(), id).await?;
         let environment = environments::find_any(tx.db(), tx.account(), run.environment).await?;
-        permit.within_environment(run.project, environment.spec.category)?;
+        permit.at(environment.place().of_job(run.job))?;
         if run.state.is_finished() {
             return Err(already_finished());
         }
@@ -91,7 +91,7 @@ pub(super) async fn queue(
     accounts::check_unlocked(tx).await?;
     let job = jobs::find(tx.db(), tx.account(), job).await?;
     let environment = environments::find(tx.db(), tx.account(), job.spec.environment).await?;
-    permit.within_environment(job.spec.project, environment.spec.category)?;
+    permit.at(environment.place().of_job(job.id))?;
     let token = tx.token(permit.principal().credential()).await?;
     let trigger = Trigger { by: permit.author(), token, after: None, ..trigger };
     enqueue(tx, &job, &environment, trigger).await

@@ -22,7 +22,7 @@ use crate::{
         artifact,
         run::{Column, Entity, Model},
     },
-    jobs,
+    environments, jobs,
     rows::of_account,
     tx::Tx,
 };
@@ -43,7 +43,8 @@ impl Store {
     ) -> Result<Run, StoreError> {
         let mut tx = self.begin(permit).await?;
         let failed = find(tx.db(), tx.account(), id).await?;
-        permit.within(failed.project)?;
+        let environment = environments::find_any(tx.db(), tx.account(), failed.environment).await?;
+        permit.at(environment.place().of_job(failed.job))?;
         let run = take_up(&mut tx, permit, failed).await?;
         tx.commit().await?;
         Ok(run)

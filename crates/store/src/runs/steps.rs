@@ -12,18 +12,18 @@ use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, JoinType, QueryFilter as _,
     QueryOrder as _, QuerySelect as _, QueryTrait as _,
-    sea_query::{Expr, ExprTrait as _, IntoCondition as _},
+    sea_query::{Expr, ExprTrait as _, IntoCondition as _, SimpleExpr},
 };
 
 use super::{find, outcome};
 use crate::{
     Store, StoreError,
     entities::{
-        maybe_time,
+        maybe_time, run,
         run_step::{ActiveModel, Column, Entity, Model},
         step_log_chunk, time,
     },
-    rows::{of_account, only, within},
+    rows::{Placed, of_account, only, within},
     tx::Tx,
 };
 
@@ -46,6 +46,22 @@ pub struct LogPiece {
 
 /// How many batches of text one piece of a log has at most: each is about 64 KiB.
 const PIECE: usize = 16;
+
+impl Placed for Entity {
+    fn in_environments(ids: Vec<i64>) -> SimpleExpr {
+        of_runs(<run::Entity as Placed>::in_environments(ids))
+    }
+
+    fn of_jobs(ids: Vec<i64>) -> SimpleExpr {
+        of_runs(<run::Entity as Placed>::of_jobs(ids))
+    }
+}
+
+/// The condition that a step is one of a run that meets a condition.
+fn of_runs(condition: SimpleExpr) -> SimpleExpr {
+    let runs = run::Entity::find().select_only().column(run::Column::Id).filter(condition);
+    Column::RunId.in_subquery(runs.into_query())
+}
 
 impl Store {
     /// The steps of these runs, by run and index, in one statement.

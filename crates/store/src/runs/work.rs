@@ -1,7 +1,7 @@
 //! What the runner writes down of a run, from its start to its end.
 
 use domain::{
-    authz::{Action, Denied, Permit, PrincipalId, Runs, SystemTask, Write},
+    authz::{Action, Denied, Permit, PrincipalId, Rule, Runs, SystemTask, Write},
     lease::Lease,
     run::{Outcome, Run, RunState},
     run_report::Stage,
@@ -22,7 +22,12 @@ impl Store {
     pub(crate) async fn begin_work(&self, permit: &Permit<Write, Runs>) -> Result<Tx, StoreError> {
         if permit.author() != PrincipalId::System(SystemTask::Runner) {
             let plan = permit.principal().terms().plan;
-            return Err(Denied::NoGrant { action: Action::of::<Write, Runs>(), plan }.into());
+            return Err(Denied::NoGrant {
+                action: Action::of::<Write, Runs>(),
+                plan,
+                rule: Rule::NoGrant,
+            }
+            .into());
         }
         self.begin(permit).await
     }

@@ -30,6 +30,7 @@ mod related;
 pub(crate) mod repositories;
 pub(crate) mod service_tokens;
 pub(crate) mod source_freshness;
+pub(crate) mod token_restrictions;
 pub(crate) mod usage;
 pub(crate) mod user_credentials;
 pub(crate) mod users;
@@ -61,7 +62,7 @@ pub(crate) async fn within<A: AccessMarker, K: KindMarker>(
     permit: &Permit<A, K>,
     project: ProjectId,
 ) -> Result<(), ApiError> {
-    permit.within(project)?;
+    permit.among(project)?;
     match permit.also::<Read, Projects>() {
         Ok(projects) if projects.within(project).is_ok() => {
             app.store.project(&projects, project).await?;

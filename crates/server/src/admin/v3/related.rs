@@ -100,7 +100,7 @@ pub(super) async fn environments_of<A: AccessMarker, K: KindMarker>(
     projects: impl Iterator<Item = ProjectId>,
 ) -> Result<BTreeMap<ProjectId, Vec<Environment>>, ApiError> {
     let Ok(permit) = permit.also::<Read, Environments>() else { return Ok(BTreeMap::new()) };
-    let reached = |project: &ProjectId| permit.within(*project).is_ok();
+    let reached = |project: &ProjectId| permit.among(*project).is_ok();
     let mut found: BTreeMap<_, _> =
         projects.filter(reached).map(|project| (project, Vec::new())).collect();
     if found.is_empty() {
