@@ -158,6 +158,10 @@ pub(crate) struct ServeArgs {
     /// Remove the artifacts of runs that ended more than so many days ago [default: keep all]
     #[arg(long, value_name = "DAYS")]
     pub(crate) keep_artifacts_days: Option<u32>,
+    /// How many wrong tokens an address may present at once before it has to wait, one a second
+    /// after that; ten times as many from its network, a hundred times overall; 0 is any [default: 60]
+    #[arg(long, value_name = "N")]
+    pub(crate) failed_tries: Option<u32>,
     /// A clock that stands still, for tests
     #[arg(long, hide = true, value_parser = Timestamp::parse)]
     pub(crate) test_clock: Option<Timestamp>,

@@ -12,7 +12,7 @@ use figment::{
 };
 use runner::{DbtVersions, Limits, RunnerConfig};
 use serde::{Deserialize, Serialize};
-use server::{MailConfig, TlsFiles, TrustedProxies, WebhookTargets};
+use server::{MailConfig, ServerConfig, TlsFiles, TrustedProxies, WebhookTargets};
 
 use crate::{
     args::{RunnerArgs, ServeArgs},
@@ -73,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) allow_private_webhooks: bool,
     /// After how many days artifacts are removed, 1 or more; never unless given.
     pub(crate) keep_artifacts_days: Option<u32>,
+    /// How many wrong tokens one address may present at once; 0 is any number.
+    pub(crate) failed_tries: u32,
 }
 
 /// The keys whose values are texts, also where they look like a number: a folder may be `2026`.
@@ -91,7 +93,7 @@ const TEXTS: [&str; 12] = [
     "log",
 ];
 /// The others.
-const VALUES: [&str; 11] = [
+const VALUES: [&str; 12] = [
     "workers",
     "niceness",
     "max_file_size_mib",
@@ -103,6 +105,7 @@ const VALUES: [&str; 11] = [
     "no_openapi",
     "allow_private_webhooks",
     "keep_artifacts_days",
+    "failed_tries",
 ];
 
 /// The environment: `NARROWGATE_` and a key in capitals.
@@ -174,6 +177,8 @@ struct Given<'a> {
     allow_private_webhooks: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keep_artifacts_days: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_tries: Option<u32>,
 }
 
 impl Config {
@@ -206,6 +211,7 @@ impl Config {
             no_openapi: args.no_openapi.then_some(true),
             allow_private_webhooks: args.allow_private_webhooks.then_some(true),
             keep_artifacts_days: args.keep_artifacts_days,
+            failed_tries: args.failed_tries,
         };
         Self::layered(given, args.config.as_deref())?.check_listening()
     }
@@ -257,7 +263,8 @@ impl Config {
             .merge(Serialized::default("no_runner", false))
             .merge(Serialized::default("allow_plain_http", false))
             .merge(Serialized::default("no_openapi", false))
-            .merge(Serialized::default("allow_private_webhooks", false));
+            .merge(Serialized::default("allow_private_webhooks", false))
+            .merge(Serialized::default("failed_tries", ServerConfig::FAILURES));
         let below = if file.exists() { below.merge(Toml::file_exact(file)) } else { below };
         let config: Self = below.merge(above).extract().map_err(|error| told(&error))?;
         if config.workers == 0 {

@@ -8,7 +8,8 @@ use store::Store;
 use tokio::sync::Notify;
 
 use crate::{
-    TrustedProxies, mail::Mailer, serve::Limits, streams::Streams, webhooks::WebhookTargets,
+    TrustedProxies, failures::Failures, mail::Mailer, rates::Rates, serve::Limits,
+    streams::Streams, webhooks::WebhookTargets,
 };
 
 /// The state of the router.
@@ -32,6 +33,10 @@ pub(crate) struct App {
     pub(crate) webhook_targets: WebhookTargets,
     /// Answers that go on.
     pub(crate) streams: Streams,
+    /// What tokens owe that are held to a rate.
+    pub(crate) rates: Rates,
+    /// Who presented wrong tokens.
+    pub(crate) failures: Failures,
 }
 
 /// A new secret from the operating system's generator.

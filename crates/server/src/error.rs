@@ -5,7 +5,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::authz::Denied;
+use domain::{
+    authz::{Denied, Restriction, Rule},
+    rate::TooEarly,
+};
 use serde_json::json;
 use store::StoreError;
 use wire::{Envelope, Invalid, Status};
@@ -30,6 +33,12 @@ pub(crate) enum ApiError {
     /// The decision was no.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// The token is held to a rate, and asks more often.
+    #[error("the token asks more often than its restriction `rate` lets it")]
+    RateRestricted(TooEarly),
+    /// Too many wrong tokens were presented from there.
+    #[error("too many wrong tokens were presented: wait before the next")]
+    TooManyFailures(#[from] TooEarly),
     /// A field or parameter is wrong.
     #[error(transparent)]
     Invalid(#[from] Invalid),
@@ -98,6 +107,7 @@ impl ApiError {
             Self::Store(
                 StoreError::Exceeds(_)
                 | StoreError::AddressRefused { .. }
+                | StoreError::AddressRestricted
                 | StoreError::UserOnly { .. },
             ) => StatusCode::FORBIDDEN,
             Self::BadPresentation { .. }
@@ -114,7 +124,9 @@ impl ApiError {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Store(StoreError::Conflict(_) | StoreError::LeaseLost) => StatusCode::CONFLICT,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::TooManyStreams(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyStreams(_) | Self::RateRestricted(_) | Self::TooManyFailures(_) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::TookTooLong | Self::NoSeat | Self::Store(StoreError::Unavailable(_)) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -169,7 +181,8 @@ impl ApiError {
                 denied.explanation().map(|explanation| explanation.to_string())
             }
             Self::Store(
-                StoreError::Exceeds(_)
+                StoreError::AddressRestricted
+                | StoreError::Exceeds(_)
                 | StoreError::Missing(_)
                 | StoreError::NotOffered(_)
                 | StoreError::UserOnly { .. },
@@ -200,6 +213,8 @@ impl ApiError {
                 "is_service_token": user.is_none(),
                 "account_access_denied": true,
             }),
+            Self::Store(StoreError::AddressRestricted) => restricted(Restriction::Addresses),
+            Self::RateRestricted(_) => restricted(Restriction::Rate),
             Self::TooLarge(_) | Self::TooSlow | Self::UnsupportedMediaType => {
                 json!({ "reasons": { "body": self.to_string() } })
             }
@@ -213,10 +228,22 @@ impl ApiError {
                         },
                         "project_id": needs.project.map(domain::ProjectId::get),
                         "permission_sets": sets,
+                        "rule": needs.rule.key(),
+                        "restriction": needs.rule.restriction().map(Restriction::key),
                     })
                 })
             }
             _ => serde_json::Value::Null,
+        }
+    }
+
+    /// After how many whole seconds it is worth another try.
+    fn retry_after(&self) -> u64 {
+        match self {
+            Self::RateRestricted(early) | Self::TooManyFailures(early) => {
+                early.wait.as_secs() + u64::from(early.wait.subsec_nanos() > 0)
+            }
+            _ => 1,
         }
     }
 
@@ -225,8 +252,10 @@ impl ApiError {
         match (self, self.status()) {
             (Self::NoCredential, _) => Some("Bearer"),
             (_, StatusCode::UNAUTHORIZED) => Some("Bearer error=\"invalid_token\""),
-            // No other token would do better from there.
-            (Self::Store(StoreError::AddressRefused { .. }), _) => None,
+            // No other token would do better from there, or no more rights.
+            (Self::Store(StoreError::AddressRefused { .. } | StoreError::AddressRestricted), _) => {
+                None
+            }
             (_, StatusCode::FORBIDDEN) => Some("Bearer error=\"insufficient_scope\""),
             (Self::BadPresentation { .. }, _) => Some("Bearer error=\"invalid_request\""),
             _ => None,
@@ -234,9 +263,15 @@ impl ApiError {
     }
 }
 
+/// Which restriction of the token refused.
+fn restricted(restriction: Restriction) -> serde_json::Value {
+    let rule = Rule::Restriction(restriction);
+    json!({ "rule": rule.key(), "restriction": restriction.key() })
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let code = self.status();
+        let (code, seconds) = (self.status(), self.retry_after());
         self.note();
         let body = Envelope { status: self.told(), data: self.data(), extra: None };
         let mut response = (code, Json(body)).into_response();
@@ -245,7 +280,7 @@ impl IntoResponse for ApiError {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&code) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -10,12 +10,13 @@ use axum::{
 use domain::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, GroupId, InviteId, JobId, LicenseId,
     PersonalTokenId, ProjectId, RepositoryId, RunId, ServiceTokenId, StepId, UserId,
-    authz::{AccessMarker, Caller, KindMarker, Origin, Permit, authorize},
+    authz::{AccessMarker, Caller, KindMarker, Origin, Permit, Principal, authorize},
     kept::{Id, Noun},
     secret::TokenSecret,
     webhook::{EventKey, ReceiptKey, WebhookKey},
 };
 use serde::de::DeserializeOwned;
+use store::StoreError;
 use wire::ListParams;
 
 use crate::{app::App, error::ApiError, request_id::RequestId};
@@ -31,13 +32,41 @@ pub(crate) async fn caller(parts: &mut Parts, app: &App) -> Result<Arc<Caller>, 
     if let Some(caller) = parts.extensions.get::<Arc<Caller>>() {
         return Ok(Arc::clone(caller));
     }
-    let secret = presented(parts)?;
-    let origin = origin(parts, app);
-    let principal = app.store.authenticate_from(&secret, &origin).await?;
-    let principal = principal.ok_or(ApiError::Unauthenticated)?;
+    let (origin, now) = (origin(parts, app), app.store.clock().now());
+    let principal = match presented(parts) {
+        Ok(secret) => {
+            app.failures.admit(origin.address, Some(&secret), now)?;
+            authenticate(&secret, &origin, app).await?
+        }
+        Err(ApiError::Unauthenticated) => {
+            app.failures.admit(origin.address, None, now)?;
+            app.failures.failed(origin.address, None, now);
+            return Err(ApiError::Unauthenticated);
+        }
+        Err(error) => return Err(error),
+    };
+    app.rates.count(&principal, now).map_err(ApiError::RateRestricted)?;
     let caller = Arc::new(Caller::new(principal, origin));
     parts.extensions.insert(Arc::clone(&caller));
     Ok(caller)
+}
+
+/// Who a secret belongs to; a wrong one is counted, a good one remembered.
+async fn authenticate(
+    secret: &TokenSecret,
+    origin: &Origin,
+    app: &App,
+) -> Result<Arc<Principal>, ApiError> {
+    let found = app.store.authenticate_from(secret, origin).await;
+    let now = app.store.clock().now();
+    match &found {
+        Ok(None) => app.failures.failed(origin.address, Some(secret), now),
+        Ok(Some(_)) | Err(StoreError::AddressRefused { .. } | StoreError::AddressRestricted) => {
+            app.failures.succeeded(secret, now);
+        }
+        Err(_) => {}
+    }
+    found?.ok_or(ApiError::Unauthenticated)
 }
 
 /// The secret, if it is presented as it should be and well formed; the store is not asked.

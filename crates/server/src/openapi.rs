@@ -88,7 +88,7 @@ fn failures(route: &ServedRoute) -> Vec<(&'static str, &'static str)> {
     let mut failures = vec![
         ("400", "a parameter, a field or the way the token was presented is wrong"),
         ("401", "no valid token"),
-        ("403", "the token's grants do not hold the action"),
+        ("403", "the token's grants do not hold the action, or its restrictions take it away"),
         ("404", "no such object within the token's reach"),
     ];
     // What can be downloaded may not be there yet, such as the code of an empty repository; and a
@@ -102,9 +102,11 @@ fn failures(route: &ServedRoute) -> Vec<(&'static str, &'static str)> {
         failures.push(("413", "the body is larger than 1 MiB"));
         failures.push(("415", "the body is not application/json"));
     }
-    if route.described.follows {
-        failures.push(("429", "the token has as many streams as it may have"));
-    }
+    failures.push(if route.described.follows {
+        ("429", "the token asks too often, or has as many streams as it may have")
+    } else {
+        ("429", "the token asks too often, or too many wrong ones came from there")
+    });
     failures.push(("503", "the store is not available"));
     failures
 }

@@ -14,8 +14,10 @@ use crate::{
     TrustedProxies,
     app::App,
     exports,
+    failures::{FailureLimits, Failures},
     mail::{MailConfig, MailError, Mailer},
     outbox::Messenger,
+    rates::Rates,
     retention,
     routes::router,
     streams::Streams,
@@ -57,9 +59,14 @@ pub struct ServerConfig {
     pub outbox_round: Duration,
     /// After how many days artifacts of runs are removed; never unless given.
     pub keep_artifacts_days: Option<u32>,
+    /// How many wrong tokens may be presented; any number if none is given.
+    pub failures: Option<FailureLimits>,
 }
 
 impl ServerConfig {
+    /// How many wrong tokens one address may present at once, unless it is said.
+    pub const FAILURES: u32 = 60;
+
     /// What is usual, at this address.
     #[must_use]
     pub fn on(listen: SocketAddr) -> Self {
@@ -75,6 +82,7 @@ impl ServerConfig {
             webhook_targets: WebhookTargets::Public,
             outbox_round: Duration::from_secs(1),
             keep_artifacts_days: None,
+            failures: FailureLimits::new(Self::FAILURES),
         }
     }
 }
@@ -144,6 +152,7 @@ pub struct Server {
     webhook_targets: WebhookTargets,
     outbox_round: Duration,
     keep_artifacts_days: Option<u32>,
+    failures: Option<FailureLimits>,
 }
 
 impl Server {
@@ -179,6 +188,7 @@ impl Server {
             webhook_targets,
             outbox_round: config.outbox_round,
             keep_artifacts_days: config.keep_artifacts_days,
+            failures: config.failures,
         })
     }
 
@@ -218,6 +228,8 @@ impl Server {
             mailer: self.mailer,
             webhook_targets: self.webhook_targets,
             streams: Streams::default(),
+            rates: Rates::default(),
+            failures: Failures::new(self.failures),
         };
         let stopping = app.streams.stopping.clone();
         let exports = exports::write(app.store.clone(), Arc::clone(&app.exports));

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use domain::{
     AccountId, AccountPlan, PersonalTokenId, ServiceTokenId, Timestamp, TokenCredentialId, UserId,
-    authz::{AccountTerms, Credential, Grant, Origin, Principal, PrincipalId, SystemTask},
+    authz::{
+        AccountTerms, Credential, Grant, Origin, Principal, PrincipalId, Restrictions, SystemTask,
+    },
     secret::{TokenKind, TokenSecret},
     token_credential::Life,
 };
@@ -20,11 +22,11 @@ use crate::{
         account, group_member, group_permission, maybe_time, membership, personal_token,
         service_token, service_token_credential,
         service_token_permission::{self, grant},
-        time,
+        service_token_restriction, time,
     },
     last_used, outbox,
     principals::Known,
-    rows::ACTIVE,
+    rows::{ACTIVE, from_text},
 };
 
 /// A credential of a service token and the token's row, beside one of its permission rows.
@@ -45,6 +47,7 @@ struct ServiceRow {
     permission_set: Option<String>,
     project_id: Option<i64>,
     categories: Option<String>,
+    restrictions: Option<String>,
 }
 
 /// A personal token's row, beside one permission row of one of its user's groups.
@@ -116,6 +119,10 @@ impl Store {
             };
             tracing::warn!(%account, caller = %principal.id(), ?address, "address refused");
             return Err(StoreError::AddressRefused { account, user });
+        }
+        if !principal.restrictions().admit(address) {
+            tracing::warn!(%account, caller = %principal.id(), ?address, "address refused");
+            return Err(StoreError::AddressRestricted);
         }
         Ok(Some(self.note_use(principal, origin)))
     }
@@ -193,9 +200,11 @@ impl Store {
                 permission::Column::ProjectId,
                 permission::Column::Categories,
             ])
+            .column(service_token_restriction::Column::Restrictions)
             .join(JoinType::InnerJoin, credential::Relation::Token.def())
             .join(JoinType::InnerJoin, Relation::Account.def())
             .join(JoinType::LeftJoin, Relation::Permission.def())
+            .join(JoinType::LeftJoin, Relation::Restriction.def())
             .filter(digest_of(
                 self.keyring(),
                 secret,
@@ -222,8 +231,9 @@ impl Store {
             (row.permission_set.as_deref(), row.project_id, row.categories.as_deref())
         }))?;
         let rules = first.ip_rules_enabled.then_some(first.ip_rules_revision);
+        let restrictions = restrictions(first.restrictions.as_deref())?;
         let principal = Principal::service_token(id, revision, terms, grants);
-        let principal = Arc::new(principal.presenting(presented));
+        let principal = Arc::new(principal.presenting(presented).restricted(restrictions));
         Ok(Some(Known { principal, rules, ends_at: life.ends_at() }))
     }
 
@@ -379,6 +389,11 @@ pub(crate) fn digest_of<C: ColumnTrait>(
 fn terms(account: i64, plan: &str, tokens_may_mint: bool) -> Result<AccountTerms, StoreError> {
     let id = AccountId::new(account).map_err(StoreError::corrupt)?;
     Ok(AccountTerms { id, plan: AccountPlan::new(plan).tier(), tokens_may_mint })
+}
+
+/// What a token is held to. What cannot be read opens nothing: no request of it is answered.
+fn restrictions(text: Option<&str>) -> Result<Restrictions, StoreError> {
+    text.map_or_else(|| Ok(Restrictions::default()), from_text)
 }
 
 /// The grants of joined rows; a row without one is what a left join gives where there is none.

@@ -27,6 +27,9 @@ pub enum StoreError {
         /// Who was refused; `None` is a service token.
         user: Option<UserId>,
     },
+    /// The token's own restrictions do not admit the caller's address.
+    #[error("the token may not be used from this address")]
+    AddressRestricted,
     /// The credential was revoked, or its rights changed, since the request was authenticated.
     #[error("the credential changed while the request was under way")]
     CredentialChanged,

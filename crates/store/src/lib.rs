@@ -78,6 +78,7 @@ mod service_tokens;
 mod ssh_key;
 mod ssh_tunnels;
 mod token_credentials;
+mod token_restrictions;
 mod tx;
 mod uid;
 mod usage;

@@ -11,13 +11,16 @@ use crate::{
     grant_rows::{GrantKey, check_no_row_twice, check_projects, keys},
     kept,
     list::{Collection, Field, Kind, State},
-    token_credentials,
+    token_credentials, token_restrictions,
     tx::Tx,
     uid::new_uid,
 };
 use domain::{
     AccountId, Name, ProjectId, ServiceTokenId, Timestamp,
-    authz::{Grant, Permit, PrincipalId, Read, ServiceTokens, SystemTask, Write, contained},
+    authz::{
+        Grant, Permit, PrincipalId, Read, Restrictions, ServiceTokens, SystemTask, Write,
+        contained_under,
+    },
     event::Event,
     kept::Reference,
     list::{ListQuery, Paged, StateFilter},
@@ -153,12 +156,29 @@ impl Store {
         new: NewServiceToken,
         secret: &TokenSecret,
     ) -> Result<ServiceToken, StoreError> {
+        let held_to = (Restrictions::default(), false);
+        self.create_restricted_token(permit, new, held_to, secret).await
+    }
+
+    /// The same, held to restrictions from the start, which have to be no looser than the maker's;
+    /// a list of addresses that does not admit the maker's own is refused unless it is forced.
+    ///
+    /// # Errors
+    /// As [`Store::create_service_token`].
+    pub async fn create_restricted_token(
+        &self,
+        permit: &Permit<Write, ServiceTokens>,
+        new: NewServiceToken,
+        (restrictions, forced): (Restrictions, bool),
+        secret: &TokenSecret,
+    ) -> Result<ServiceToken, StoreError> {
         let mut tx = self.begin(permit).await?;
         check_count(&tx, 1).await?;
-        check_grants(&tx, permit, &new.grants).await?;
+        check_grants(&tx, permit, &restrictions, &new.grants).await?;
         let row = active(&tx, &new.name);
         let secret = Some((secret, None));
         let token = insert(&mut tx, row, secret, &new.grants, "service_token.created").await?;
+        token_restrictions::insert(&mut tx, permit, token.id, &restrictions, forced).await?;
         tx.commit().await?;
         Ok(token)
     }
@@ -195,7 +215,8 @@ impl Store {
     ) -> Result<ServiceToken, StoreError> {
         let mut tx = self.begin(permit).await?;
         let before = find(tx.db(), tx.account(), id).await?;
-        check_grants(&tx, permit, &grants).await?;
+        let restrictions = token_restrictions::of(tx.db(), id).await?;
+        check_grants(&tx, permit, &restrictions, &grants).await?;
         replace_rows(&tx, &before, &grants).await?;
         let after = changed(&mut tx, "service_token.grants_replaced", &before).await?;
         tx.commit().await?;
@@ -337,18 +358,19 @@ fn check_form(permit: &Permit<Write, ServiceTokens>, grants: &[Grant]) -> Result
     check_no_row_twice(&rows, "permission_grants")
 }
 
-/// Whether the maker may hand them out: well formed, within what it holds, on projects of the
-/// account.
+/// Whether the maker may hand them out under these restrictions: well formed, within what it holds
+/// and is held to, on projects of the account.
 ///
 /// The projects are looked up last: a maker that is held to some projects gets the same answer
 /// for one out of its reach, whether or not it exists.
 async fn check_grants(
     tx: &Tx,
     permit: &Permit<Write, ServiceTokens>,
+    restrictions: &Restrictions,
     grants: &[Grant],
 ) -> Result<(), StoreError> {
     check_form(permit, grants)?;
-    contained(grants, permit.principal())?;
+    contained_under(restrictions, grants, permit.principal())?;
     check_projects(tx, grants).await
 }
 
@@ -365,7 +387,7 @@ async fn check_imported(
         check_form(permit, grants)?;
         check_projects(tx, grants).await
     } else {
-        check_grants(tx, permit, grants).await
+        check_grants(tx, permit, &Restrictions::default(), grants).await
     }
 }
 

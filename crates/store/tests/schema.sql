@@ -424,6 +424,9 @@ CREATE TABLE "service_token_permissions" ( "id" integer NOT NULL PRIMARY KEY AUT
   FOREIGN KEY ("service_token_id") REFERENCES "service_tokens" ("id") );
 CREATE INDEX "service_token_permissions_project" ON "service_token_permissions" ("project_id");
 CREATE INDEX "service_token_permissions_token" ON "service_token_permissions" ("service_token_id");
+CREATE TABLE "service_token_restrictions" ( "service_token_id" integer NOT NULL PRIMARY KEY,
+  "restrictions" text NOT NULL,
+  FOREIGN KEY ("service_token_id") REFERENCES "service_tokens" ("id") );
 CREATE TABLE "service_tokens" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "uid" text NOT NULL UNIQUE,
   "account_id" integer NOT NULL,

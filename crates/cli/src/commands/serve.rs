@@ -6,7 +6,7 @@ use std::{
 };
 
 use runner::Runner;
-use server::{Server, ServerConfig};
+use server::{FailureLimits, Server, ServerConfig};
 use store::{Clock, DataDir, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -32,6 +32,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
         trusted_proxies: config.trusted_proxy.clone(),
         webhook_targets: config.webhook_targets(),
         keep_artifacts_days: config.keep_artifacts_days,
+        failures: FailureLimits::new(config.failed_tries),
         ..ServerConfig::on(config.listen)
     };
     let server = Server::bind(store.clone(), listen).await?;

@@ -215,6 +215,8 @@ mod tests {
             exports: std::sync::Arc::default(),
             webhook_targets: crate::WebhookTargets::Public,
             streams: crate::streams::Streams::default(),
+            rates: crate::rates::Rates::default(),
+            failures: crate::failures::Failures::new(None),
         };
         let router = dressed(Router::new().route("/", get(defect)), app);
         let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();

@@ -57,6 +57,18 @@ pub(super) fn routes() -> Vec<ServedRoute> {
         ),
         served(
             GET,
+            "/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/restrictions",
+            "Read Service Token Restrictions",
+            v3::token_restrictions::show,
+        ),
+        served(
+            POST,
+            "/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/restrictions",
+            "Replace Service Token Restrictions",
+            v3::token_restrictions::replace,
+        ),
+        served(
+            GET,
             "/api/v3/accounts/{account_id}/users/{user_id}/account-apikeys",
             "List Account Scoped PATs",
             v3::personal_tokens::list,

@@ -7,7 +7,9 @@ use domain::{
 };
 use sea_orm::entity::prelude::*;
 
-use super::{maybe_time, service_token_credential, service_token_permission, time};
+use super::{
+    maybe_time, service_token_credential, service_token_permission, service_token_restriction, time,
+};
 use crate::StoreError;
 
 /// The text of [`TokenState::Active`].
@@ -39,6 +41,12 @@ pub struct Model {
 pub enum Relation {
     #[sea_orm(has_many = "super::service_token_permission::Entity")]
     Permission,
+    #[sea_orm(
+        belongs_to = "service_token_restriction::Entity",
+        from = "Column::Id",
+        to = "service_token_restriction::Column::ServiceTokenId"
+    )]
+    Restriction,
     #[sea_orm(
         belongs_to = "super::account::Entity",
         from = "Column::AccountId",

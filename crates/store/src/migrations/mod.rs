@@ -21,6 +21,7 @@ mod m0022_generated;
 mod m0023_artifacts;
 mod m0030_run_counts;
 mod m0070_token_credentials;
+mod m0080_token_restrictions;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0023_artifacts::Migration),
             Box::new(m0030_run_counts::Migration),
             Box::new(m0070_token_credentials::Migration),
+            Box::new(m0080_token_restrictions::Migration),
         ]
     }
 }

@@ -24,6 +24,7 @@ mod repository;
 mod semantic_layer;
 mod service_token;
 mod source_freshness;
+mod token_restrictions;
 mod usage;
 mod user;
 mod user_credentials;
@@ -74,6 +75,7 @@ pub use service_token::{
     ServiceTokenBody, ServiceTokenWithSecret,
 };
 pub use source_freshness::{FreshnessCriteria, FreshnessSpan, SourceFreshness, SourceTable};
+pub use token_restrictions::{TokenRate, TokenRateBody, TokenRestrictions, TokenRestrictionsBody};
 pub use usage::{Billing, BillingBody, Usage, UsageRow, usage_months, wants_csv};
 pub use user::{AccountUser, AccountUserLicense};
 pub use user_credentials::{UserCredentials, UserCredentialsBody};

@@ -3,13 +3,14 @@
 
 use domain::{
     Name, ProjectId,
-    authz::{Categories, Grant, PermissionSet, Projects},
+    authz::{Categories, Grant, PermissionSet, Projects, Restrictions},
     secret::TokenSecret,
     service_token::{GrantRow, TokenState},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::TokenRestrictionsBody;
 use crate::{Invalid, Patch};
 
 /// A service token, without its secret.
@@ -221,9 +222,36 @@ pub struct ServiceTokenBody {
     /// What it may do; at most 500. Only when it is made.
     #[schema(value_type = Option<Vec<GrantBody>>)]
     pub permission_grants: Patch<Vec<GrantBody>>,
+    /// A documented addition: what it is held to, beside its grants. Only when it is made.
+    #[schema(value_type = Option<TokenRestrictionsBody>)]
+    pub restrictions: Patch<TokenRestrictionsBody>,
 }
 
 impl ServiceTokenBody {
+    /// What it is held to, and whether a list of addresses counts that does not admit the caller's
+    /// own.
+    ///
+    /// # Errors
+    /// [`Invalid`] names each wrong field: `restrictions.addresses[1]`.
+    pub fn restrictions(&self) -> Result<(Restrictions, bool), Invalid> {
+        let body = self.restrictions.clone().value().unwrap_or_default();
+        Ok((body.restrictions("restrictions.")?, body.forced()))
+    }
+
+    /// Refuses restrictions where they would be taken for changed.
+    ///
+    /// # Errors
+    /// [`Invalid`] names `restrictions`.
+    pub fn no_restrictions(&self) -> Result<(), Invalid> {
+        match self.restrictions {
+            Patch::Absent | Patch::Null => Ok(()),
+            Patch::Value(_) => {
+                let where_then = "are changed by POST of the token's `restrictions/`";
+                Err(Invalid::field("restrictions", where_then))
+            }
+        }
+    }
+
     /// The name, which has to be there when the token is made.
     ///
     /// # Errors

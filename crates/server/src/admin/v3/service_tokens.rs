@@ -53,8 +53,9 @@ pub(crate) async fn create(
 ) -> Result<Created<ServiceTokenWithSecret>, ApiError> {
     super::same_account(&permit, &body.account_id)?;
     let new = NewServiceToken { name: body.required_name()?, grants: body.grants()? };
+    let held_to = body.restrictions()?;
     let secret = mint(TokenKind::Service);
-    let token = app.store.create_service_token(&permit, new, &secret).await?;
+    let token = app.store.create_restricted_token(&permit, new, held_to, &secret).await?;
     Ok(Created(ServiceTokenWithSecret::new(&token, &secret)))
 }
 
@@ -69,6 +70,7 @@ pub(crate) async fn update(
     Body(body): Body<ServiceTokenBody>,
 ) -> Result<Object<ServiceToken>, ApiError> {
     super::same_account(&permit, &body.account_id)?;
+    body.no_restrictions()?;
     let name = body.name()?;
     let token = match (body.deletes()?, name) {
         (true, _) => app.store.revoke_service_token(&permit, id).await?,
