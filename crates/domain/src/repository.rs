@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, ProjectId, RepositoryId, Timestamp};
+use crate::{AccountId, ProjectId, RepositoryId, Timestamp, kept::Hidden};
 
 /// A git repository of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Repository {
     pub spec: RepositorySpec,
     /// The public half of its deploy key, if it has one: a line for `authorized_keys`.
     pub deploy_key: Option<String>,
+    /// Whether git gets in with a token by HTTPS.
+    pub has_token: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -40,6 +42,18 @@ impl RepositorySpec {
     pub fn wants_deploy_key(&self) -> bool {
         self.clone_strategy == "deploy_key" && self.remote.is_ssh()
     }
+}
+
+/// What becomes of the token that git gets in with by HTTPS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum TokenChange {
+    /// The one that is there stays, unless the repository moves to another host.
+    #[default]
+    Keep,
+    /// There is none any more.
+    Remove,
+    /// This one takes its place.
+    Set(Hidden),
 }
 
 /// The name of a managed repository: 1 to 100 letters, digits, `.`, `-` and `_`; a letter or digit
@@ -83,6 +97,17 @@ impl RepositoryName {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RemoteUrl(String);
+
+/// The parts of `https://ada@git.example:8443/shop.git` that say who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Host<'a> {
+    /// `https`
+    pub scheme: &'a str,
+    /// `ada`, as it stands there (percent-encoded).
+    pub user: Option<&'a str>,
+    /// `git.example:8443`
+    pub name: &'a str,
+}
 
 /// The text is no address of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -128,6 +153,36 @@ impl RemoteUrl {
     #[must_use]
     pub fn is_ssh(&self) -> bool {
         self.0.starts_with("ssh://") || !(self.0.contains("://") || self.0.starts_with('/'))
+    }
+
+    /// Whether a token may be given to who answers there: by HTTPS, or on this machine.
+    #[must_use]
+    pub fn takes_token(&self) -> bool {
+        self.host().is_some_and(|Host { scheme, name, .. }| {
+            let own = ["localhost", "127.0.0.1", "[::1]"].iter().any(|own| {
+                name.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            });
+            !name.is_empty() && (scheme == "https" || (scheme == "http" && own))
+        })
+    }
+
+    /// Whether both are answered by the same host, so that what the one is told the other may know.
+    #[must_use]
+    pub fn is_at_host_of(&self, other: &Self) -> bool {
+        let (Some(ours), Some(theirs)) = (self.host(), other.host()) else { return false };
+        ours.scheme == theirs.scheme && ours.name.eq_ignore_ascii_case(theirs.name)
+    }
+
+    /// Who answers there; `None` of an address without a scheme.
+    #[must_use]
+    pub fn host(&self) -> Option<Host<'_>> {
+        let (scheme, rest) = self.0.split_once("://")?;
+        let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+        let authority = rest.get(..end)?;
+        Some(match authority.rsplit_once('@') {
+            Some((user, name)) => Host { scheme, user: Some(user), name },
+            None => Host { scheme, user: None, name: authority },
+        })
     }
 
     /// The address as text.

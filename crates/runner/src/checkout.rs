@@ -53,12 +53,13 @@ pub(crate) async fn checkout(
 ) -> Result<Checkout, Halt> {
     let project = claimed.project.spec.name.as_str();
     let repository = claimed.repository.as_ref();
-    let remote = repository
-        .map(|repository| repository.spec.remote.as_str())
+    let url = repository
+        .map(|repository| &repository.spec.remote)
         .ok_or_else(|| Halt::Failed(format!("the project `{project}` has no repository")))?;
+    let remote = url.as_str();
     local_folder(remote).map_or(Ok(()), must_be_repository).map_err(Halt::Failed)?;
     folder::private(&folder.working_copy()).map_err(Halt::failed)?;
-    let git = Git::of(program, marks, folder, claimed, remote)?;
+    let git = Git::of(program, marks, folder, claimed, url)?;
     let (branch, sha) = asked_for(claimed);
     let (commit, branch) = match (sha, branch) {
         (Some(sha), branch) => {
@@ -145,7 +146,9 @@ async fn refs(
     command.args(places(name.map_or("HEAD", BranchName::as_str)));
     match git.ask(command, log, interrupts).await? {
         Ok(said) => Ok(Refs(said)),
-        Err(_) => Err(Halt::Failed(format!("git could not ask `{remote}`, its log says why"))),
+        Err(said) => Err(git.shut_out(&said).unwrap_or_else(|| {
+            Halt::Failed(format!("git could not ask `{remote}`, its log says why"))
+        })),
     }
 }
 

@@ -75,14 +75,14 @@ impl Format {
 }
 
 /// Why a commit is not in a clone after it was fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Refused {
     /// The host has no such commit.
     Unknown,
     /// The host gives commits by the names of branches and tags alone.
     ByNameAlone,
-    /// Something else.
-    Other,
+    /// Something else, with git's last words.
+    Other(String),
 }
 
 impl Refused {
@@ -93,7 +93,7 @@ impl Refused {
         } else if last_words.contains("unadvertised object") {
             Self::ByNameAlone
         } else {
-            Self::Other
+            Self::Other(last_words.to_owned())
         }
     }
 }
@@ -221,9 +221,11 @@ impl Clones<'_> {
                 self.with_history(clone, (commit, id), log, interrupts).await
             }
             Err(Refused::Unknown) => Err(no_such_commit(remote, id)),
-            Err(Refused::Other) => Err(Halt::Failed(format!(
-                "git could not fetch `{id}` from `{remote}`, its log says why"
-            ))),
+            Err(Refused::Other(said)) => Err(self.git.shut_out(&said).unwrap_or_else(|| {
+                Halt::Failed(format!(
+                    "git could not fetch `{id}` from `{remote}`, its log says why"
+                ))
+            })),
         }
     }
 

@@ -415,7 +415,7 @@ fn secrets(claimed: &ClaimedRun) -> Secrets {
     let variables = claimed.variables.iter().filter(|(name, _)| name.is_secret());
     let variables = variables.map(|(_, value)| value);
     let all = login.0.values().chain(claimed.connection_secrets.0.values());
-    let all = all.chain(&claimed.deploy_key).chain(variables);
+    let all = all.chain(&claimed.deploy_key).chain(&claimed.git_token).chain(variables);
     // A password that looks like several secrets is one, too.
     Secrets::of(all.map(Hidden::reveal).chain([sealed]))
 }

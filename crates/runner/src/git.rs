@@ -9,7 +9,10 @@ use std::{
     process::Stdio,
 };
 
-use domain::kept::Hidden;
+use domain::{
+    kept::Hidden,
+    repository::{Host, RemoteUrl},
+};
 use store::ClaimedRun;
 use tokio::process::Command;
 
@@ -28,9 +31,15 @@ pub(crate) struct Git<'a> {
     marks: Marks<'a>,
     folder: &'a RunFolder,
     config: PathBuf,
+    remote: &'a RemoteUrl,
     /// How git calls ssh, where it gets in with a deploy key, and that key.
     ssh: Option<(String, SecretFile)>,
+    /// The token, where git gets in with one.
+    token: Option<SecretFile>,
 }
+
+/// Who git says it is where the address does not: what hosts of git take with a token of theirs.
+const USER: &str = "x-access-token";
 
 /// A secret on disk, for the server's user alone (0600), while git needs it.
 #[derive(Debug)]
@@ -68,18 +77,25 @@ impl<'a> Git<'a> {
         marks: Marks<'a>,
         folder: &'a RunFolder,
         claimed: &ClaimedRun,
-        remote: &str,
+        remote: &'a RemoteUrl,
     ) -> Result<Self, Halt> {
-        let config = write_config(folder, remote).map_err(|error| {
+        let unwritable = |error: std::io::Error| {
             Halt::Failed(format!("the run's folder cannot be written: {error}"))
-        })?;
+        };
+        let token = claimed.git_token.as_ref().filter(|_| remote.takes_token());
+        let token = token.map(|token| {
+            SecretFile::write(folder.root().join("git_token"), &stored_login(remote, token))
+        });
+        let token = token.transpose().map_err(unwritable)?;
+        let login = token.as_ref().map(|file| file.0.as_path());
+        let config = write_config(folder, remote, login).map_err(unwritable)?;
         let key = claimed.deploy_key.as_ref();
         let key = key.map(|key| SecretFile::write(folder.root().join("deploy_key"), key));
         let key = key
             .transpose()
             .map_err(|error| Halt::Failed(format!("the deploy key cannot be written: {error}")))?;
         let ssh = key.map(|key| (ssh(&key.0, marks.data_dir), key));
-        Ok(Self { program, marks, folder, config, ssh })
+        Ok(Self { program, marks, folder, config, remote, ssh, token })
     }
 
     /// A command in the run's folder.
@@ -139,6 +155,44 @@ impl<'a> Git<'a> {
     }
 }
 
+impl Git<'_> {
+    /// Why the host did not let git in, by what git said last; `None` if it did.
+    pub(crate) fn shut_out(&self, last_words: &str) -> Option<Halt> {
+        let said = |words: &[&str]| words.iter().any(|word| last_words.contains(word));
+        let remote = self.remote.as_str();
+        let what = match (&self.token, &self.ssh) {
+            (Some(_), _) if said(&["Authentication failed", "could not read", "error: 403"]) => {
+                "with the repository's token: it is wrong, has run out, or may not read there; set \
+                 another (`git_token`)"
+            }
+            (None, _)
+                if said(&["Authentication failed", "could not read Username", "error: 403"]) =>
+            {
+                "without a login: give the repository a token (`git_token`)"
+            }
+            (_, Some(_)) if said(&["Permission denied (publickey"]) => {
+                "with the repository's deploy key: add the public half to what may read there"
+            }
+            _ => return None,
+        };
+        Some(Halt::Failed(format!("`{remote}` does not let git in {what}")))
+    }
+}
+
+/// What `git credential-store` keeps: a line with the login for the host of an address.
+fn stored_login(remote: &RemoteUrl, token: &Hidden) -> Hidden {
+    let Some(host) = remote.host() else { return Hidden::new(String::new()) };
+    let (scheme, user, name) = (host.scheme, host.user.unwrap_or(USER), host.name);
+    let mut encoded = String::new();
+    for byte in token.reveal().bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => encoded.push(char::from(byte)),
+            _ => drop(write!(encoded, "%{byte:02x}")),
+        }
+    }
+    Hidden::new(format!("{scheme}://{user}:{encoded}@{name}\n"))
+}
+
 /// `GIT_SSH_COMMAND`: with this key and no other. A host that is new is believed once, and noted in
 /// the data folder's `known_hosts`.
 fn ssh(key: &Path, data_dir: &Path) -> String {
@@ -165,7 +219,11 @@ pub(crate) fn local_folder(remote: &str) -> Option<&Path> {
 ///
 /// They are in a file since git hands settings of its command line to no process that serves a
 /// local repository, and that process is the one which asks for `safe.directory`.
-fn write_config(folder: &RunFolder, remote: &str) -> std::io::Result<PathBuf> {
+fn write_config(
+    folder: &RunFolder,
+    remote: &RemoteUrl,
+    login: Option<&Path>,
+) -> std::io::Result<PathBuf> {
     let mut text = String::new();
     for own in user_configs() {
         let _ = write!(text, "[include]\n\tpath = {}\n", quoted(&own.to_string_lossy()));
@@ -176,13 +234,30 @@ fn write_config(folder: &RunFolder, remote: &str) -> std::io::Result<PathBuf> {
     // What is fetched at once stays one file.
     text.push_str("[fetch]\n\tunpackLimit = 1\n");
     text.push_str("[protocol \"ext\"]\n\tallow = never\n");
-    for path in local_folder(remote).into_iter().flat_map(owned_elsewhere) {
+    for path in local_folder(remote.as_str()).into_iter().flat_map(owned_elsewhere) {
         let _ = write!(text, "[safe]\n\tdirectory = {}\n", quoted(&path.to_string_lossy()));
     }
-    let _ = write!(text, "[remote \"origin\"]\n\turl = {}\n", quoted(remote));
+    let _ = write!(text, "[remote \"origin\"]\n\turl = {}\n", quoted(remote.as_str()));
+    if let Some((login, host)) = login.zip(remote.host()) {
+        text.push_str(&credentials(login, remote.as_str(), host));
+    }
     let file = folder.root().join("gitconfig");
     fs::write(&file, text)?;
     Ok(file)
+}
+
+/// Has git ask for the login of this host in a file of the run's, and nobody else: what other helpers
+/// hear of, they keep. Where git is led to another host, that one is given nothing.
+fn credentials(login: &Path, remote: &str, host: Host<'_>) -> String {
+    let store = quoted(&format!("store --file={}", in_shell(login)));
+    // The settings of the server's user may be about the whole address.
+    [format!("{}://{}", host.scheme, host.name), remote.to_owned()]
+        .map(|place| {
+            let place = quoted(&place);
+            format!("[credential {place}]\n\thelper =\n\thelper = {store}\n\tuseHttpPath = false\n")
+        })
+        .concat()
+        + "[core]\n\taskPass =\n"
 }
 
 fn user_configs() -> Vec<PathBuf> {

@@ -311,6 +311,7 @@ mod tests {
             environment,
             repository: None,
             deploy_key: None,
+            git_token: None,
             connection,
             connection_secrets: FieldSecrets::default(),
             tunnel: None,

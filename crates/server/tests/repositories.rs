@@ -73,6 +73,66 @@ async fn repositories_are_found_by_the_name_at_the_end_of_their_address() {
     assert_eq!((&by_name[0]["name"], &by_name[4]["name"]), (&json!("stock"), &json!("Shop")));
 }
 
+#[tokio::test]
+async fn a_token_for_git_is_sealed_told_nowhere_and_stays_with_its_host() {
+    let (app, acme, sales) = acme().await;
+    let path = sales.v3("/repositories/");
+    let token = "glpat-Kx7Lw2Qz9";
+    let body = json!({ "remote_url": "https://git.example/acme/shop.git", "git_token": token });
+    let made = acme.admin.post(&path, body.clone()).await;
+    assert_eq!((made.status(), &made.data()["has_git_token"]), (201, &json!(true)));
+    let one = sales.v3(&format!("/repositories/{}/", made.id()));
+    let post = async |body: Value| acme.admin.post(&one, body).await;
+    let echoed = post(made.data()).await;
+    assert_eq!(echoed.data()["has_git_token"], true, "an echo keeps it: {}", echoed.text());
+    for (remote, stays) in [
+        ("https://ada@git.example/acme/stock.git", true),
+        ("https://git.example:8443/acme/stock.git", false),
+        ("https://evil.example/acme/shop.git", false),
+        ("git@git.example:acme/shop.git", false),
+    ] {
+        assert_eq!(post(body.clone()).await.data()["has_git_token"], true);
+        let moved = post(json!({ "remote_url": remote })).await;
+        assert_eq!(moved.data()["has_git_token"], stays, "{remote}");
+    }
+    assert_eq!(post(body.clone()).await.data()["has_git_token"], true);
+    assert_eq!(post(json!({ "git_token": null })).await.data()["has_git_token"], false);
+
+    for (remote, given) in [
+        ("https://git.example/a/b", json!("")),
+        ("https://git.example/a/b", json!("a b")),
+        ("https://git.example/a/b", json!("a\nb")),
+        ("https://git.example/a/b", json!("x".repeat(1025))),
+        ("https://git.example/a/b", json!(7)),
+        ("http://git.example/a/b", json!(token)),
+        ("http://localhost.example/a/b", json!(token)),
+        ("ssh://git@git.example/a/b", json!(token)),
+        ("/srv/shop.git", json!(token)),
+    ] {
+        let bad = json!({ "remote_url": remote, "git_token": given });
+        for answer in [post(bad.clone()).await, acme.admin.post(&path, bad).await] {
+            assert_eq!(answer.status(), 400, "{remote} {given}: {}", answer.text());
+            assert!(!answer.reason("git_token").is_empty() && !answer.text().contains(token));
+        }
+    }
+    let v2 = json!({
+        "project_id": sales.id.get(), "remote_url": "https://git.example/a/b", "git_token": token,
+    });
+    let v2 = acme.admin.post(&acme.v2("/repositories/"), v2).await;
+    assert_eq!((v2.status(), &v2.data()["has_git_token"]), (201, &json!(true)));
+    for answer in [acme.admin.get(&path).await, acme.admin.get(&one).await, v2, made] {
+        assert!(!answer.text().contains(token), "{}", answer.text());
+    }
+    let admin = acme.admin_caller().await;
+    let permit = domain::authz::authorize(&admin, acme.id).unwrap();
+    let audit = format!("{:?}", app.store.audit_records(&permit, 0, 100).await.unwrap());
+    assert!(audit.contains("removed") && !audit.contains(token), "{audit}");
+    let viewer = acme.service_token().grant("git_admin", &sales).create().await;
+    assert_eq!(viewer.post(&one, json!({ "git_token": token })).await.status(), 200);
+    let viewer = acme.service_token().grant("job_viewer", &sales).create().await;
+    assert_eq!(viewer.post(&one, json!({ "git_token": token })).await.status(), 403);
+}
+
 fn git(folder: &std::path::Path, arguments: &[&str]) {
     let mut command = Command::new("git");
     command.args(["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]);

@@ -101,6 +101,11 @@ async fn no_secret_is_logged_written_or_answered_twice() {
     });
     answers.push(acme.admin.post(&sales.v3("/credentials/"), credential).await);
     answers.push(acme.admin.get(&sales.v3("/credentials/")).await);
+    for remote in ["https://git.example/a/b", "git@git.example:a/b"] {
+        let repository = json!({ "remote_url": remote, "git_token": password });
+        answers.push(acme.admin.post(&sales.v3("/repositories/"), repository).await);
+    }
+    answers.push(acme.admin.get(&sales.v3("/repositories/")).await);
     answers.push(acme.admin.delete(&acme.v3(&format!("/service-tokens/{id}/"))).await);
     answers.push(token.get("/api/v2/whoami/").await);
     let (signing, signature) = delivered(&acme, &sales).await;

@@ -9,7 +9,7 @@ use std::{
 use domain::{
     ProjectId, RepositoryId,
     authz::{Permit, Read, Repositories, Write},
-    repository::{RemoteUrl, Repository, RepositoryName, RepositorySpec},
+    repository::{RemoteUrl, Repository, RepositoryName, RepositorySpec, TokenChange},
 };
 
 use crate::{Store, StoreError};
@@ -52,7 +52,7 @@ impl Store {
             clone_strategy: "git_token".to_owned(),
             remote_backend: BACKEND.to_owned(),
         };
-        let made = self.create_repository(permit, project, spec).await;
+        let made = self.create_repository(permit, project, spec, TokenChange::Keep).await;
         if made.is_err() {
             let _ = fs::remove_dir_all(&folder);
         }

@@ -5,7 +5,7 @@ use domain::{
     authz::{Permit, Read, Repositories, Write},
     kept::Hidden,
     list::{ListQuery, Paged, StateFilter},
-    repository::{Repository, RepositorySpec},
+    repository::{RemoteUrl, Repository, RepositorySpec, TokenChange},
 };
 use sea_orm::{
     ActiveValue::Set,
@@ -83,13 +83,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] or [`StoreError::Denied`] (the project),
-    /// [`StoreError::Invalid`] (an id that names nothing in reach),
+    /// [`StoreError::Invalid`] (a token for an address that takes none),
     /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn create_repository(
         &self,
         permit: &Permit<Write, Repositories>,
         project: ProjectId,
         spec: RepositorySpec,
+        token: TokenChange,
     ) -> Result<Repository, StoreError> {
         let mut tx = self.begin(permit).await?;
         permit.within(project)?;
@@ -108,8 +109,9 @@ impl Store {
         let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
         let mut repository = row.into_domain()?;
         keep_deploy_key(&tx, &mut repository).await?;
+        keep_token(&tx, &mut repository, &token).await?;
         let object = format!("repository:{}", repository.id);
-        let after = Some(said(&repository.spec));
+        let after = Some(said_of(&repository.spec, &token));
         tx.record("repository.created", object, Some(project), None, after).await?;
         tx.commit().await?;
         Ok(repository)
@@ -123,6 +125,7 @@ impl Store {
         &self,
         permit: &Permit<Write, Repositories>,
         id: RepositoryId,
+        token: TokenChange,
         change: impl FnOnce(RepositorySpec) -> Result<RepositorySpec, E> + Send,
     ) -> Result<Repository, E> {
         let mut tx = self.begin(permit).await?;
@@ -132,7 +135,9 @@ impl Store {
         let mut after = Repository { spec, updated_at: tx.now(), ..before.clone() };
         save(&tx, &after).await?;
         keep_deploy_key(&tx, &mut after).await?;
-        let change = (Some(said(&before.spec)), Some(said(&after.spec)));
+        let token = token_there(token, &before, &after.spec.remote);
+        keep_token(&tx, &mut after, &token).await?;
+        let change = (Some(said(&before.spec)), Some(said_of(&after.spec, &token)));
         let object = format!("repository:{id}");
         tx.record("repository.updated", object, Some(after.project), change.0, change.1).await?;
         tx.commit().await?;
@@ -159,6 +164,7 @@ impl Store {
         Entity::update_many()
             .col_expr(Column::State, Expr::value(DELETED))
             .col_expr(Column::Secret, Expr::value(None::<Vec<u8>>))
+            .col_expr(Column::GitToken, Expr::value(None::<Vec<u8>>))
             .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
             .filter(Column::Id.eq(id.get()))
             .exec(tx.db())
@@ -182,6 +188,7 @@ impl Model {
             project: ProjectId::new(self.project_id).map_err(StoreError::corrupt)?,
             spec: from_text(&self.spec)?,
             deploy_key: self.public_key,
+            has_token: self.git_token.is_some(),
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,
         })
@@ -261,6 +268,71 @@ pub(crate) async fn deploy_key(
     Ok(Some(Hidden::new(text)))
 }
 
+/// A token that was given for one host is not sent to another.
+fn token_there(token: TokenChange, before: &Repository, remote: &RemoteUrl) -> TokenChange {
+    let moves = before.has_token && !remote.is_at_host_of(&before.spec.remote);
+    if moves && token == TokenChange::Keep { TokenChange::Remove } else { token }
+}
+
+async fn keep_token(
+    tx: &Tx,
+    repository: &mut Repository,
+    token: &TokenChange,
+) -> Result<(), StoreError> {
+    let id = repository.id;
+    let sealed = match token {
+        TokenChange::Keep => return Ok(()),
+        TokenChange::Remove => None,
+        TokenChange::Set(_) if !repository.spec.remote.takes_token() => {
+            let message = "is for addresses that begin with https://";
+            return Err(StoreError::Invalid { field: "git_token", message: message.to_owned() });
+        }
+        TokenChange::Set(token) => {
+            Some(seal::seal(tx.keyring(), token_at(id), token.reveal().as_bytes())?)
+        }
+    };
+    repository.has_token = sealed.is_some();
+    Entity::update_many()
+        .col_expr(Column::GitToken, Expr::value(sealed))
+        .filter(Column::Id.eq(id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
+}
+
+/// The token that git gets in with, for the runner.
+pub(crate) async fn git_token(
+    tx: &Tx,
+    repository: &Repository,
+) -> Result<Option<Hidden>, StoreError> {
+    let id = repository.id;
+    let rows =
+        of_account::<Entity>(Column::AccountId, tx.account()).filter(Column::Id.eq(id.get()));
+    let Some(sealed) = only(rows, tx.db()).await?.git_token else { return Ok(None) };
+    let bytes = seal::open(tx.keyring(), token_at(id), &sealed)?;
+    let text = String::from_utf8(bytes.to_vec()).map_err(StoreError::corrupt)?;
+    Ok(Some(Hidden::new(text)))
+}
+
+/// What the audit says: the spec, and that there is another token.
+fn said_of(spec: &RepositorySpec, token: &TokenChange) -> serde_json::Value {
+    let mut told = said(spec);
+    let word = match token {
+        TokenChange::Keep => return told,
+        TokenChange::Remove => "removed",
+        TokenChange::Set(_) => "set",
+    };
+    if let Some(fields) = told.as_object_mut() {
+        fields.insert("git_token".to_owned(), word.into());
+    }
+    told
+}
+
 const fn sealed_at(id: RepositoryId) -> Place {
     Place { table: "repositories", id: id.get(), field: "secret" }
+}
+
+const fn token_at(id: RepositoryId) -> Place {
+    Place { table: "repositories", id: id.get(), field: "git_token" }
 }

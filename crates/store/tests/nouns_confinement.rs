@@ -12,6 +12,7 @@ use domain::{
     },
     lease::ExpiredLease,
     list::ListQuery,
+    repository::TokenChange,
     run::Outcome,
 };
 use nouns::{Furnished, Owner, admin, because, holder, neighbour, on};
@@ -139,7 +140,12 @@ async fn another_accounts_objects_cannot_be_changed_deleted_or_run() {
     }
     refused!(
         store.update_project(&ada.permit().await, theirs.project, Ok::<_, StoreError>),
-        store.update_repository(&ada.permit().await, theirs.repository, Ok::<_, StoreError>),
+        store.update_repository(
+            &ada.permit().await,
+            theirs.repository,
+            TokenChange::Keep,
+            Ok::<_, StoreError>
+        ),
         store.update_connection(
             &ada.permit().await,
             theirs.connection,

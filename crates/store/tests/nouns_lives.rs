@@ -12,6 +12,7 @@ use domain::{
     event::Event,
     list::{ListQuery, StateFilter},
     project::ProjectSpec,
+    repository::TokenChange,
     run::RunStatus,
     warehouse_credential::{CredentialSpec, WarehouseSecret},
 };
@@ -134,7 +135,8 @@ async fn what_is_deleted_is_not_found_twice_and_its_id_is_not_given_out_again() 
     assert!(environment > of.environment);
     assert!(ada.job(of.project, environment).await > of.job);
     let spec = repository_spec("/srv/shop");
-    let made = store.create_repository(&ada.permit().await, of.project, spec).await;
+    let made =
+        store.create_repository(&ada.permit().await, of.project, spec, TokenChange::Keep).await;
     assert!(made.unwrap().id > of.repository);
     let made = store
         .create_connection(&ada.permit().await, connection_spec("next"), FieldSecrets::default())

@@ -274,6 +274,7 @@ CREATE TABLE "repositories" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "updated_at" integer NOT NULL,
   "public_key" text NULL,
   "secret" blob NULL,
+  "git_token" blob NULL,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
   FOREIGN KEY ("project_id") REFERENCES "projects" ("id") );
 CREATE INDEX "repositories_account_id_project_id_state_id" ON "repositories" ("account_id",

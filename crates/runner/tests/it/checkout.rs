@@ -182,7 +182,7 @@ async fn git_gets_in_by_ssh_with_the_deploy_key_which_is_gone_afterwards() {
 }
 
 /// A server that the test started; it is ended with the test.
-struct Serving(Child);
+pub(crate) struct Serving(pub(crate) Child);
 
 impl Drop for Serving {
     fn drop(&mut self) {

@@ -8,7 +8,7 @@ use std::{
 use domain::{
     environment::BranchName,
     project::ProjectSpec,
-    repository::{RemoteUrl, RepositorySpec},
+    repository::{RemoteUrl, RepositorySpec, TokenChange},
     run::{Run, RunStatus, Trigger},
 };
 use runner::{Runner, RunnerConfig};
@@ -287,7 +287,7 @@ async fn a_clone_goes_with_its_address_its_repository_and_its_project() {
         let remote = RemoteUrl::parse(&other).unwrap();
         Ok::<_, StoreError>(RepositorySpec { remote, ..spec })
     };
-    store.update_repository(&permit, id, moved).await.unwrap();
+    store.update_repository(&permit, id, TokenChange::Keep, moved).await.unwrap();
     gone("the clone of the old address goes").await;
     assert_eq!(shop.printed(|_| {}).await, "other");
 

@@ -1,5 +1,5 @@
 """Serves the git repositories of a folder over HTTP, by git's own `http-backend`: FOLDER as
-argument; prints the port that it took. With USER:PASSWORD as a second one it asks for them.
+argument; prints the port that it took. With USER:PASSWORD in GIT_HTTP_LOGIN it asks for them.
 """
 
 import base64
@@ -9,7 +9,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 FOLDER = sys.argv[1]
-ASKED = sys.argv[2] if len(sys.argv) > 2 else None
+ASKED = os.environ.get("GIT_HTTP_LOGIN")
 
 
 class Backend(BaseHTTPRequestHandler):

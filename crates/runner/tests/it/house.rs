@@ -21,7 +21,7 @@ use domain::{
     job::{DbtCommand, JobSpec},
     kept::Hidden,
     project::ProjectSpec,
-    repository::{RemoteUrl, RepositorySpec},
+    repository::{RemoteUrl, RepositorySpec, TokenChange},
     run::{Run, RunStep, Trigger},
     secret::{TokenKind, TokenSecret},
     user::Email,
@@ -116,7 +116,8 @@ impl House {
             remote_backend: "manual_config".to_owned(),
         };
         let repository =
-            store.create_repository(&self.permit(), project, repository).await.unwrap().id;
+            store.create_repository(&self.permit(), project, repository, TokenChange::Keep).await;
+        let repository = repository.unwrap().id;
         let permit = self.permit();
         let linked = store.update_project(&permit, project, |spec| {
             Ok::<_, store::StoreError>(ProjectSpec { repository: Some(repository), ..spec })

@@ -22,4 +22,5 @@ mod schedule;
 mod shop;
 mod side_by_side;
 mod surroundings;
+mod tokens;
 mod versions;

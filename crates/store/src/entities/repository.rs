@@ -15,6 +15,8 @@ pub struct Model {
     pub public_key: Option<String>,
     /// The private half, sealed.
     pub secret: Option<Vec<u8>>,
+    /// The token that git gets in with by HTTPS, sealed.
+    pub git_token: Option<Vec<u8>>,
     pub state: i64,
     pub created_at: i64,
     pub updated_at: i64,

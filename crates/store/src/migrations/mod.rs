@@ -22,6 +22,7 @@ mod m0023_artifacts;
 mod m0030_run_counts;
 mod m0070_token_credentials;
 mod m0080_token_restrictions;
+mod m0060_git_tokens;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0030_run_counts::Migration),
             Box::new(m0070_token_credentials::Migration),
             Box::new(m0080_token_restrictions::Migration),
+            Box::new(m0060_git_tokens::Migration),
         ]
     }
 }

@@ -59,6 +59,8 @@ pub struct ClaimedRun {
     pub repository: Option<Repository>,
     /// The private key that git gets in with, if that is by SSH with a deploy key.
     pub deploy_key: Option<Hidden>,
+    /// The token that git gets in with by HTTPS.
+    pub git_token: Option<Hidden>,
     /// The connection of the environment's profile, or else the environment's, or else the
     /// project's.
     pub connection: Option<Connection>,
@@ -186,9 +188,12 @@ async fn with_all_it_needs(
         Some(id) => Some(repositories::find(tx.db(), account, id).await?),
         None => None,
     };
-    let deploy_key = match &repository {
-        Some(repository) => repositories::deploy_key(tx, repository).await?,
-        None => None,
+    let (deploy_key, git_token) = match &repository {
+        Some(repository) => (
+            repositories::deploy_key(tx, repository).await?,
+            repositories::git_token(tx, repository).await?,
+        ),
+        None => (None, None),
     };
     let Connecting { connection, tunnel, connection_secrets, credential, secret, attributes } =
         profiles::of_run(store, tx, (&environment, &project)).await?;
@@ -201,6 +206,7 @@ async fn with_all_it_needs(
         environment,
         repository,
         deploy_key,
+        git_token,
         connection,
         tunnel,
         connection_secrets,

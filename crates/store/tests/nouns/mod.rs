@@ -22,7 +22,7 @@ use domain::{
     lease::Lease,
     list::{Filter, ListQuery, Test},
     project::ProjectSpec,
-    repository::{RemoteUrl, RepositorySpec},
+    repository::{RemoteUrl, RepositorySpec, TokenChange},
     run::{Outcome, Run, Trigger},
     secret::TokenSecret,
     warehouse_credential::{CredentialSpec, Login, WarehouseSecret},
@@ -164,7 +164,8 @@ impl Owner {
             .id;
         let project = self.project(named).await;
         let spec = repository_spec("https://git.example.com/shop.git");
-        let made = store.create_repository(&self.permit().await, project, spec).await;
+        let made =
+            store.create_repository(&self.permit().await, project, spec, TokenChange::Keep).await;
         let repository = made.unwrap().id;
         let permit = self.permit().await;
         let secret = Some(WarehouseSecret::new("hunter2".to_owned()));

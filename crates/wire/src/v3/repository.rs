@@ -1,11 +1,12 @@
 //! Repositories (documents: `RepositoryV3Response`, and v2's `RepositoryV2Response`, which has
 //! some of its keys).
 
-use domain::repository::{RemoteUrl, RepositoryName, RepositorySpec};
+use domain::repository::{RemoteUrl, RepositoryName, RepositorySpec, TokenChange};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::SecretText;
 use crate::{Invalid, Patch, field};
 
 /// A repository.
@@ -35,6 +36,8 @@ pub struct Repository {
     pub deploy_key: Option<DeployKey>,
     /// That key's id.
     pub deploy_key_id: Option<i64>,
+    /// Whether git gets in with a token by HTTPS (`git_token` of the body). The documents have none.
+    pub has_git_token: bool,
     /// Always null.
     pub repository_credentials_id: Option<i64>,
     /// Always null.
@@ -94,6 +97,7 @@ impl From<&domain::repository::Repository> for Repository {
                 state: 1,
             }),
             deploy_key_id: repository.deploy_key.as_ref().map(|_| repository.id.get()),
+            has_git_token: repository.has_token,
             repository_credentials_id: None,
             github_installation_id: None,
             github_webhook_id: None,
@@ -161,6 +165,10 @@ pub struct RepositoryBody {
     /// 1; or 2, which deletes it.
     #[schema(value_type = Option<i64>)]
     pub state: Patch<i64>,
+    /// The token that git gets in with by HTTPS: 1 to 1,024 visible ASCII characters, in no answer.
+    /// Null removes it, and so does an address at another host. The documents have none.
+    #[schema(value_type = Option<String>, write_only)]
+    pub git_token: Patch<SecretText>,
     /// Not supported: null.
     #[schema(value_type = Option<i64>)]
     pub repository_credentials_id: Patch<Value>,
@@ -193,6 +201,26 @@ impl RepositoryBody {
     #[must_use]
     pub const fn deletes(&self) -> bool {
         field::deletes(&self.state)
+    }
+
+    /// What becomes of the token, taken out of the body.
+    ///
+    /// # Errors
+    /// [`Invalid`] if the token has letters that none has.
+    pub fn token(&mut self) -> Result<TokenChange, Invalid> {
+        match std::mem::take(&mut self.git_token) {
+            Patch::Absent => Ok(TokenChange::Keep),
+            Patch::Null => Ok(TokenChange::Remove),
+            Patch::Value(text) => {
+                let token = text.into_hidden();
+                let plain = token.reveal().bytes().all(|byte| byte.is_ascii_graphic());
+                if plain && (1..=1024).contains(&token.reveal().len()) {
+                    return Ok(TokenChange::Set(token));
+                }
+                let reason = "must have 1 to 1024 characters, all of them visible ASCII";
+                Err(Invalid::field("git_token", reason))
+            }
+        }
     }
 
     /// The repository that it makes.

@@ -23,6 +23,7 @@ fn repository(remote: &str) -> DomainRepository {
         project: ProjectId::new(2).unwrap(),
         spec: spec(remote),
         deploy_key: None,
+        has_token: false,
         created_at: at("2026-11-23T12:00:00Z"),
         updated_at: at("2026-11-23T12:00:00Z"),
     }
@@ -49,6 +50,7 @@ fn an_answer_has_every_key() {
       "state": 1,
       "deploy_key": null,
       "deploy_key_id": null,
+      "has_git_token": false,
       "repository_credentials_id": null,
       "github_installation_id": null,
       "github_webhook_id": null,

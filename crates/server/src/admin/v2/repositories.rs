@@ -40,12 +40,13 @@ pub(crate) async fn show(
 pub(crate) async fn create(
     permit: Permit<Write, Repositories>,
     State(app): State<App>,
-    Body(body): Body<RepositoryBody>,
+    Body(mut body): Body<RepositoryBody>,
 ) -> Result<Created<Repository>, ApiError> {
     same_account(&permit, &body.account_id)?;
     let project = named_project(&body.project_id)?;
     within(&app, &permit, project).await?;
-    let repository = app.store.create_repository(&permit, project, body.create()?).await?;
+    let (token, spec) = (body.token()?, body.create()?);
+    let repository = app.store.create_repository(&permit, project, spec, token).await?;
     Ok(Created(Repository::from(&repository)))
 }
 

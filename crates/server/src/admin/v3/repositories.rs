@@ -49,12 +49,13 @@ pub(crate) async fn create(
     permit: Permit<Write, Repositories>,
     State(app): State<App>,
     At(project): At<ProjectId>,
-    Body(body): Body<RepositoryBody>,
+    Body(mut body): Body<RepositoryBody>,
 ) -> Result<Created<Repository>, ApiError> {
     same_account(&permit, &body.account_id)?;
     same_project(project, &body.project_id)?;
     within(&app, &permit, project).await?;
-    let repository = app.store.create_repository(&permit, project, body.create()?).await?;
+    let (token, spec) = (body.token()?, body.create()?);
+    let repository = app.store.create_repository(&permit, project, spec, token).await?;
     Ok(Created(Repository::from(&repository)))
 }
 
@@ -65,7 +66,7 @@ pub(crate) async fn update(
     State(app): State<App>,
     At(project): At<ProjectId>,
     At(id): At<RepositoryId>,
-    Body(body): Body<RepositoryBody>,
+    Body(mut body): Body<RepositoryBody>,
 ) -> Result<Object<Repository>, ApiError> {
     same_account(&permit, &body.account_id)?;
     same_project(project, &body.project_id)?;
@@ -73,8 +74,9 @@ pub(crate) async fn update(
         return delete(permit, State(app), At(project), At(id)).await;
     }
     find(&app, &permit.also()?, project, id).await?;
+    let token = body.token()?;
     let change = |spec| body.apply(spec).map_err(ApiError::from);
-    let repository = app.store.update_repository(&permit, id, change).await?;
+    let repository = app.store.update_repository(&permit, id, token, change).await?;
     Ok(Object(Repository::from(&repository)))
 }
 
