@@ -196,6 +196,10 @@ pub(crate) struct ProgramArgs {
     /// where it gets (not under /root). See docs/isolation.md [default: the server's own user]
     #[arg(long, help_heading = OF_RUNS, value_name = "USER")]
     pub(crate) run_as: Option<String>,
+    /// Whether dbt runs in a sandbox, where it reads neither keys nor database, nor what other runs
+    /// have: auto (in bubblewrap where that works), bubblewrap (or not at all), off [default: auto]
+    #[arg(long, help_heading = OF_RUNS, value_name = "MODE")]
+    pub(crate) sandbox: Option<String>,
 }
 
 /// `runner`: what is not given comes from the environment, then the file, then the default.

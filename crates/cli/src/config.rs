@@ -10,7 +10,7 @@ use figment::{
     providers::{Format as _, Serialized, Toml},
     value::{Dict, Map, Value},
 };
-use runner::{DbtVersions, Limits, RunnerConfig};
+use runner::{DbtVersions, Limits, RunnerConfig, SandboxMode};
 use serde::{Deserialize, Serialize};
 use server::{MailConfig, ServerConfig, TlsFiles, TrustedProxies, WebhookTargets};
 
@@ -61,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) max_clones_mib: u64,
     /// The user that executes dbt, where the server is root.
     pub(crate) run_as: Option<String>,
+    /// Whether dbt runs in a sandbox: `auto`, `bubblewrap` or `off`.
+    pub(crate) sandbox: String,
     /// What is logged.
     pub(crate) log: String,
     /// Whether no run is executed here.
@@ -78,7 +80,7 @@ pub(crate) struct Config {
 }
 
 /// The keys whose values are texts, also where they look like a number: a folder may be `2026`.
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 13] = [
     "data_dir",
     "keyring",
     "listen",
@@ -90,6 +92,7 @@ const TEXTS: [&str; 12] = [
     "smtp_from",
     "dbt",
     "run_as",
+    "sandbox",
     "log",
 ];
 /// The others.
@@ -166,6 +169,8 @@ struct Given<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     run_as: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    sandbox: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     no_runner: Option<bool>,
@@ -205,6 +210,7 @@ impl Config {
             max_memory_mib: args.programs.max_memory_mib,
             max_clones_mib: args.programs.max_clones_mib,
             run_as: args.programs.run_as.as_deref(),
+            sandbox: args.programs.sandbox.as_deref(),
             log: args.log.as_deref(),
             no_runner: args.no_runner.then_some(true),
             allow_plain_http: args.allow_plain_http.then_some(true),
@@ -232,6 +238,7 @@ impl Config {
             max_memory_mib: args.programs.max_memory_mib,
             max_clones_mib: args.programs.max_clones_mib,
             run_as: args.programs.run_as.as_deref(),
+            sandbox: args.programs.sandbox.as_deref(),
             log: args.log.as_deref(),
             ..Given::default()
         };
@@ -259,6 +266,7 @@ impl Config {
             .merge(Serialized::default("max_processes", limits.max_processes))
             .merge(Serialized::default("max_memory_mib", limits.max_memory_mib))
             .merge(Serialized::default("max_clones_mib", RunnerConfig::default().max_clones_mib))
+            .merge(Serialized::default("sandbox", "auto"))
             .merge(Serialized::default("log", "info"))
             .merge(Serialized::default("no_runner", false))
             .merge(Serialized::default("allow_plain_http", false))
@@ -269,6 +277,9 @@ impl Config {
         let config: Self = below.merge(above).extract().map_err(|error| told(&error))?;
         if config.workers == 0 {
             return Err(CliError::Usage("`workers` must be 1 or more".to_owned()));
+        }
+        if let Err(error) = config.sandbox.parse::<SandboxMode>() {
+            return Err(CliError::Usage(format!("`sandbox` {error}")));
         }
         if config.niceness > 19 {
             return Err(CliError::Usage("`niceness` must be 0 to 19".to_owned()));
@@ -292,6 +303,8 @@ impl Config {
         let (dbt, workers, run_as) = (self.dbt.clone(), self.workers, self.run_as.clone());
         let dbt_versions = self.dbt_versions.clone();
         let max_clones_mib = self.max_clones_mib;
+        let sandbox = self.sandbox.parse().unwrap_or(SandboxMode::Bubblewrap);
+        let hidden = [Some(self.keyring()), self.tls_key.clone()].into_iter().flatten().collect();
         RunnerConfig {
             dbt,
             dbt_versions,
@@ -299,6 +312,8 @@ impl Config {
             limits,
             max_clones_mib,
             run_as,
+            sandbox,
+            hidden,
             ..RunnerConfig::default()
         }
     }

@@ -75,6 +75,7 @@ fn what_cannot_be_is_one_clear_line_and_exit_code_1_or_2_for_wrong_settings() {
         (2, other.serve(&["--listen", "0.0.0.0:0"]), "--allow-plain-http"),
         (2, other.serve(&["--workers", "0"]), "`workers` must be 1 or more"),
         (2, other.serve(&["--niceness", "20"]), "`niceness` must be 0 to 19"),
+        (2, other.serve(&["--sandbox", "on"]), "`sandbox` must be auto, bubblewrap or off"),
         (
             2,
             other.serve(&["--keep-artifacts-days", "0"]),

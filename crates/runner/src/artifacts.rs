@@ -43,11 +43,14 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Looks at the folder, which may be missing. Links are not followed.
+    /// Looks at the folder, which may be missing. Links are not followed, and it is none itself: dbt may
+    /// have put one in its place.
     pub(crate) async fn look(folder: PathBuf) -> Self {
         tokio::task::spawn_blocking(move || {
             let mut files = BTreeMap::new();
-            visit(&folder, "", &mut files);
+            if folder.canonicalize().is_ok_and(|real| real == folder) {
+                visit(&folder, "", &mut files);
+            }
             Self { folder, files }
         })
         .await
@@ -121,6 +124,9 @@ pub(crate) async fn put_back(
     target: &Path,
 ) -> Result<(), Halt> {
     tokio::fs::create_dir_all(target).await.map_err(Halt::failed)?;
+    if !target.canonicalize().is_ok_and(|real| real == target) {
+        return Err(Halt::failed("the folder `target` of the repository is a link: remove it"));
+    }
     for path in ["run_results.json", "manifest.json"] {
         if !fetch(store, permit, (run, Some(step)), path, target).await? {
             let gone = format!("{path} of step {step} of run {run} is not there any more");
@@ -159,7 +165,11 @@ async fn fetch(
     folder: &Path,
 ) -> Result<bool, Halt> {
     match store.artifact(permit, run, path, step).await {
-        Ok(bytes) => tokio::fs::write(folder.join(path), bytes).await.map_err(Halt::failed)?,
+        Ok(bytes) => {
+            // What stands there may be a link, out of the repository.
+            let _ = tokio::fs::remove_file(folder.join(path)).await;
+            tokio::fs::write(folder.join(path), bytes).await.map_err(Halt::failed)?;
+        }
         Err(StoreError::NotFound | StoreError::Missing(_)) => return Ok(false),
         Err(error) => return Err(error.into()),
     }

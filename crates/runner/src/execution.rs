@@ -31,6 +31,7 @@ use crate::{
     plan::{self, PlannedStep, Work},
     process,
     profile::{self, Profile},
+    sandbox::{self, Warehouse},
     surroundings::{self, Marks},
     versions,
     worker::{Permits, Workshop},
@@ -253,6 +254,7 @@ impl Execution {
             place.map_err(|reason| {
                 Halt::Failed(format!("the DuckDB file cannot be used: {reason}"))
             })?;
+            self.keep_apart(&made).await.map_err(Halt::Failed)?;
             self.take_turn(file, log, interrupts).await?;
         }
         let file = self.folder.profiles().join("profiles.yml");
@@ -264,6 +266,31 @@ impl Execution {
         self.profile = Some(made);
         self.fetch_state(log).await?;
         self.hand_over().await
+    }
+
+    /// Makes the folders between which the sandbox tells accounts and projects apart. In one that a run
+    /// could write into, a link would lead the sandbox to somewhere else.
+    async fn keep_apart(&self, profile: &Profile) -> Result<(), String> {
+        let Some(warehouse) = self.warehouse(profile).filter(|_| self.workshop.sandbox.is_some())
+        else {
+            return Ok(());
+        };
+        for place in warehouse.places() {
+            match self.workshop.user {
+                Some(user) => {
+                    user.make_folder(&self.workshop.data_dir.warehouses(), &place.join("x"))
+                        .await?;
+                }
+                None => folder::private(place).map_err(|error| error.to_string())?,
+            }
+            if !place.canonicalize().is_ok_and(|real| real == place) {
+                return Err(format!(
+                    "the DuckDB file cannot be used: `{}` is a link",
+                    place.display()
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn dbt_version(&self) -> &str {
@@ -388,13 +415,26 @@ impl Execution {
         let target = checkout.project.join("target");
         let before = Target::look(target.clone()).await;
         let (dbt, folder, marks) = (&self.dbt, &self.folder, self.marks());
-        let mut command = surroundings::dbt(dbt, marks, folder, &self.claimed.variables);
+        let (warehouse, variables) = (self.warehouse(profile), &self.claimed.variables);
+        let mut command = surroundings::dbt(dbt, marks, folder, warehouse.as_ref(), variables);
         dbt::invocation(&mut command, arguments, &checkout.project, profile);
         command.envs(surroundings::identity(&self.claimed.run));
-        let ended = process::run(command, log, interrupts).await;
+        let mut ended = process::run(command, log, interrupts).await;
+        if let Ok(end) = &mut ended
+            && marks.sandbox.is_some()
+        {
+            end.status = sandbox::ended(end.status);
+        }
         let place = (self.store(), &self.permits, &self.claimed.lease);
         Target::look(target).await.keep(&before, self.workshop.user, place, index, log).await?;
         dbt::verdict(&ended?, &self.workshop.bounds).map_err(Halt::Failed)
+    }
+
+    /// The DuckDB files that the run gets at.
+    fn warehouse(&self, profile: &Profile) -> Option<Warehouse> {
+        let connection = self.claimed.connection.as_ref()?;
+        let (file, all) = (profile.database.as_ref()?, self.workshop.data_dir.warehouses());
+        Some(Warehouse::of(&all, file, connection.project.is_some()))
     }
 
     fn store(&self) -> &Store {
@@ -404,7 +444,8 @@ impl Execution {
     fn marks(&self) -> Marks<'_> {
         let Lease { id: lease, run, .. } = self.claimed.lease;
         let (data_dir, bounds) = (self.workshop.data_dir.path(), &self.workshop.bounds);
-        Marks { run, lease, data_dir, bounds, user: self.workshop.user }
+        let (user, sandbox) = (self.workshop.user, self.workshop.sandbox.as_ref());
+        Marks { run, lease, data_dir, bounds, user, sandbox }
     }
 }
 

@@ -102,14 +102,18 @@ impl Bounds {
     /// A command that is held to the bounds. One whose program is not there is not, so that its own
     /// name is told when it is started.
     pub(crate) fn command(&self, program: &Path) -> Command {
-        let Some((first, others)) = self.words.split_first() else {
+        self.command_in(&[], program)
+    }
+
+    /// The same within something else, such as a sandbox, whose words stand before the program's.
+    pub(crate) fn command_in(&self, within: &[OsString], program: &Path) -> Command {
+        let Some(found) = find_program(program) else {
             return Command::new(program);
         };
-        let Some(program) = find_program(program) else {
-            return Command::new(program);
-        };
+        let mut words = self.words.iter().chain(within);
+        let Some(first) = words.next() else { return Command::new(program) };
         let mut command = Command::new(first);
-        command.args(others).arg(program);
+        command.args(words).arg(found);
         command
     }
 

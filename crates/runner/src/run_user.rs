@@ -4,7 +4,7 @@ use std::{
     fs::{self, Permissions},
     io,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Output, Stdio},
 };
 
@@ -78,6 +78,21 @@ impl RunUser {
             Some(file) => Err(format!("it can read `{file}`: take that away (chmod go-rwx)")),
             None => Ok(()),
         }
+    }
+
+    /// Those of some files that the user gets to see.
+    ///
+    /// # Errors
+    /// A sentence, if it cannot be asked.
+    pub(crate) async fn sees(self, files: Vec<PathBuf>) -> Result<Vec<PathBuf>, String> {
+        const LOOK: &str =
+            "for file; do [ -e \"$file\" ] && printf '%s\\0' \"$file\"; done; exit 0";
+        let mut look = self.command("sh");
+        let found = look.args(["-c", LOOK, "sh"]).args(&files).output().await;
+        let found = found.map_err(|error| format!("what it may see cannot be told: {error}"))?;
+        let found: Vec<_> = found.stdout.split(|byte| *byte == 0).collect();
+        let sees = |file: &PathBuf| found.contains(&file.as_os_str().as_encoded_bytes());
+        Ok(files.into_iter().filter(sees).collect())
     }
 
     /// Whether a file is the user's.

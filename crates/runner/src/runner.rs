@@ -16,6 +16,7 @@ use crate::{
     limits::{Bounds, Limits},
     reaper,
     run_user::RunUser,
+    sandbox::{Sandbox, SandboxMode},
     versions::DbtVersions,
     worker::{self, Workshop},
 };
@@ -38,6 +39,11 @@ pub struct RunnerConfig {
     pub max_clones_mib: u64,
     /// The user that executes dbt, by name, number or `uid:gid`; the server's own unless given.
     pub run_as: Option<String>,
+    /// Whether dbt runs in a sandbox.
+    pub sandbox: SandboxMode,
+    /// Files and folders outside of the data folder that are not there in the sandbox, such as the
+    /// keyring.
+    pub hidden: Vec<PathBuf>,
     /// After how long without an answer its runs are taken for abandoned, by others; in tests less
     /// than [`Worker::LEASE`].
     pub lease: Duration,
@@ -53,6 +59,8 @@ impl Default for RunnerConfig {
             limits: Limits::default(),
             max_clones_mib: 10_240,
             run_as: None,
+            sandbox: SandboxMode::Off,
+            hidden: Vec::new(),
             lease: Worker::LEASE,
         }
     }
@@ -75,6 +83,9 @@ pub enum RunnerError {
         /// Why.
         reason: String,
     },
+    /// There is no sandbox on this machine, and there has to be one.
+    #[error("`sandbox` cannot be `bubblewrap`: {0}")]
+    Sandbox(String),
     /// A dbt cannot be installed.
     #[error("dbt cannot be installed: {0}")]
     Install(String),
@@ -101,8 +112,8 @@ impl Runner {
     ///
     /// # Errors
     /// [`RunnerError::Store`] if the store does not answer; [`RunnerError::Denied`] if the
-    /// catalogue does not give `system:runner` the right to write runs; [`RunnerError::RunAs`] if runs
-    /// cannot be executed by the user that is asked for.
+    /// catalogue does not give `system:runner` the right to write runs; [`RunnerError::RunAs`] and
+    /// [`RunnerError::Sandbox`] if runs cannot be kept apart as it is asked for.
     pub async fn start(store: Store, config: RunnerConfig) -> Result<Self, RunnerError> {
         worker::permits(&store).await?;
         let mut worker = Worker::of_process(std::process::id(), store.clock().now());
@@ -121,11 +132,11 @@ impl Runner {
         let bounds = Bounds::of(config.limits);
         tracing::info!("programs of runs are bounded: {bounds}");
         let data_dir = data_dir(&store);
-        let user = isolated(&config, &data_dir).await?;
+        let (user, sandbox) = isolated(&config, &data_dir).await?;
         let stop = CancellationToken::new();
         let reaping = reap(&store, &stop);
         let workshop =
-            Workshop { store, data_dir, config, bounds, user, worker, stop: stop.clone() };
+            Workshop { store, data_dir, config, bounds, user, sandbox, worker, stop: stop.clone() };
         let workshop = Arc::new(workshop);
         workshop.evict_clones();
         let claiming = tokio::spawn(worker::claim(workshop));
@@ -157,19 +168,43 @@ impl Runner {
     }
 }
 
-/// Who executes runs, and a line that tells it.
+/// Who executes dbt and in what, and a line that tells it.
 async fn isolated(
     config: &RunnerConfig,
     data_dir: &DataDir,
-) -> Result<Option<RunUser>, RunnerError> {
-    let Some(name) = &config.run_as else {
-        tracing::warn!("runs can read the server's data folder: see docs/isolation.md");
-        return Ok(None);
+) -> Result<(Option<RunUser>, Option<Sandbox>), RunnerError> {
+    let user = match &config.run_as {
+        Some(name) => Some(
+            RunUser::prepare(name, data_dir)
+                .await
+                .map_err(|reason| RunnerError::RunAs { user: name.clone(), reason })?,
+        ),
+        None => None,
     };
-    let user = RunUser::prepare(name, data_dir).await;
-    let user = user.map_err(|reason| RunnerError::RunAs { user: name.clone(), reason })?;
-    tracing::info!("runs are executed as user {name}, who cannot read keys and database");
-    Ok(Some(user))
+    let sandbox = match config.sandbox {
+        SandboxMode::Off => Err("it is off".to_owned()),
+        SandboxMode::Auto | SandboxMode::Bubblewrap => {
+            Sandbox::prepare(data_dir.path(), &config.hidden, user).await
+        }
+    };
+    match (&config.run_as, &sandbox) {
+        (_, Err(reason)) if config.sandbox == SandboxMode::Bubblewrap => {
+            return Err(RunnerError::Sandbox(reason.clone()));
+        }
+        (Some(name), Ok(_)) => {
+            tracing::info!("runs are executed in bubblewrap, as user {name}, each by itself");
+        }
+        (None, Ok(_)) => {
+            tracing::info!("runs are executed in bubblewrap, each by itself, as the server's user");
+        }
+        (Some(name), Err(reason)) => tracing::info!(
+            "runs are executed as user {name}, who cannot read keys and database; in no sandbox: {reason}"
+        ),
+        (None, Err(reason)) => tracing::warn!(
+            "runs can read the server's data folder: see docs/isolation.md; in no sandbox: {reason}"
+        ),
+    }
+    Ok((user, sandbox.ok()))
 }
 
 fn reap(store: &Store, stop: &CancellationToken) -> JoinHandle<()> {

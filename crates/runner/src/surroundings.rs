@@ -5,7 +5,13 @@ use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 use domain::{LeaseId, RunId, environment_variable::VariableName, kept::Hidden, run::Run};
 use tokio::process::Command;
 
-use crate::{folder::RunFolder, limits::Bounds, run_user::RunUser};
+use crate::{
+    folder::RunFolder,
+    limits::Bounds,
+    program::find_program,
+    run_user::RunUser,
+    sandbox::{Sandbox, Warehouse},
+};
 
 /// The run of a process.
 const RUN: &str = "NARROWGATE_RUN_ID";
@@ -41,11 +47,13 @@ pub(crate) struct Marks<'a> {
     pub(crate) bounds: &'a Bounds,
     /// Who executes dbt, if not the server's user.
     pub(crate) user: Option<RunUser>,
+    /// What dbt runs in, if anything.
+    pub(crate) sandbox: Option<&'a Sandbox>,
 }
 
 /// A git command, with the server's own login and nothing that would point it elsewhere.
 pub(crate) fn git(program: &Path, marks: Marks<'_>, folder: &RunFolder) -> Command {
-    let mut command = bare(program, marks);
+    let mut command = bare(marks.bounds.command(program), marks);
     command.envs(inherited(&LOGIN)).current_dir(folder.root());
     command.env("GIT_TERMINAL_PROMPT", "0");
     command.env("TMPDIR", folder.temporary());
@@ -58,9 +66,15 @@ pub(crate) fn dbt(
     program: &Path,
     marks: Marks<'_>,
     folder: &RunFolder,
+    warehouse: Option<&Warehouse>,
     variables: &BTreeMap<VariableName, Hidden>,
 ) -> Command {
-    let mut command = bare(program, marks);
+    let within = marks.sandbox.map(|sandbox| {
+        let found = find_program(program).unwrap_or_else(|| program.to_owned());
+        sandbox.words(folder, warehouse, &found)
+    });
+    let command = marks.bounds.command_in(&within.unwrap_or_default(), program);
+    let mut command = bare(command, marks);
     if let Some(user) = marks.user {
         user.puts_on(&mut command);
     }
@@ -94,8 +108,7 @@ pub(crate) fn identity(run: &Run) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-fn bare(program: &Path, marks: Marks<'_>) -> Command {
-    let mut command = marks.bounds.command(program);
+fn bare(mut command: Command, marks: Marks<'_>) -> Command {
     command
         .env_clear()
         .envs(inherited(&["PATH"]))

@@ -13,7 +13,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{RunnerConfig, RunnerError, clones, execution, limits::Bounds, run_user::RunUser};
+use crate::{
+    RunnerConfig, RunnerError, clones, execution, limits::Bounds, run_user::RunUser,
+    sandbox::Sandbox,
+};
 
 /// How long a queued run may go unseen if no wake-up tells of it.
 const ROUND: Duration = Duration::from_secs(1);
@@ -30,6 +33,8 @@ pub(crate) struct Workshop {
     pub(crate) bounds: Bounds,
     /// Who executes dbt, if not the server's user.
     pub(crate) user: Option<RunUser>,
+    /// What dbt runs in, if anything.
+    pub(crate) sandbox: Option<Sandbox>,
     /// Who this process is to the others on the data folder.
     pub(crate) worker: Worker,
     pub(crate) stop: CancellationToken,

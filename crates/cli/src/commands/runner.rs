@@ -19,6 +19,7 @@ pub(super) async fn run(args: &RunnerArgs) -> Result<ExitCode, CliError> {
     config.dbt = find_dbt(&config.dbt, &dir)?;
     let store = open_with(&dir, &config.keyring(), Clock::System).await?;
     let mut told = config.runner();
+    told.hidden.extend(args.config.clone());
     if let Some(millis) = args.test_lease {
         told.lease = Duration::from_millis(millis);
     }

@@ -36,7 +36,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
         ..ServerConfig::on(config.listen)
     };
     let server = Server::bind(store.clone(), listen).await?;
-    let runner = start_runner(&store, &config).await?;
+    let runner = start_runner(&store, &config, args.config.clone()).await?;
     // Before the line that tells a script that it may ask.
     let stop = asked_to_stop()?;
     output::line(format!("listening on {}", server.local_url()));
@@ -48,11 +48,18 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
 }
 
 /// Without a runner, the server still ends the runs of those that died elsewhere.
-async fn start_runner(store: &Store, config: &Config) -> Result<Runner, CliError> {
+async fn start_runner(
+    store: &Store,
+    config: &Config,
+    file: Option<PathBuf>,
+) -> Result<Runner, CliError> {
     if config.no_runner {
         return Ok(Runner::watch(store).await?);
     }
-    Ok(Runner::start(store.clone(), config.runner()).await?)
+    let mut told = config.runner();
+    // It may hold a password.
+    told.hidden.extend(file);
+    Ok(Runner::start(store.clone(), told).await?)
 }
 
 /// Over once the process is asked to stop: SIGTERM, or Ctrl-C.

@@ -29,7 +29,8 @@ const NODES: usize = 20_000;
 /// In dbt's place: notes under which lease it works, leaves a large manifest, and takes a while.
 fn noting_dbt(folder: &Folder) -> PathBuf {
     let (program, noted, manifest) =
-        (folder.path("dbt"), folder.path("noted"), folder.path("manifest.json"));
+        (folder.path("dbt"), noted(folder), folder.path("manifest.json"));
+    fs::create_dir_all(noted.parent().unwrap()).unwrap();
     fs::write(&noted, "").unwrap();
     fs::write(&manifest, json!({ "nodes": vec![7; NODES] }).to_string()).unwrap();
     let text = format!(
@@ -45,6 +46,11 @@ fn noting_dbt(folder: &Folder) -> PathBuf {
     fs::write(&program, text).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     program
+}
+
+/// Beside the DuckDB file: in a sandbox, too, dbt writes there.
+fn noted(folder: &Folder) -> PathBuf {
+    folder.data().join("warehouses/1/noted")
 }
 
 /// The world that is killed in.
@@ -139,7 +145,7 @@ impl World {
     }
 
     fn check(&self) {
-        let noted = fs::read_to_string(self.folder.path("noted")).unwrap();
+        let noted = fs::read_to_string(noted(&self.folder)).unwrap();
         let mut leases: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (run, lease) in noted.lines().filter_map(|line| line.split_once(' ')) {
             leases.entry(run).or_default().insert(lease);
@@ -192,12 +198,24 @@ fn number_of(name: &str) -> Option<u64> {
 
 #[test]
 fn runners_and_dbt_killed_at_random_lose_no_run_and_do_none_twice() {
+    killed_at_random("off");
+}
+
+#[test]
+fn runners_and_dbt_in_the_sandbox_killed_at_random_lose_no_run_and_do_none_twice() {
+    // Where there is none it is the same once more.
+    killed_at_random("auto");
+}
+
+#[expect(clippy::print_stdout, reason = "a suite says what it did")]
+fn killed_at_random(sandbox: &str) {
     let kills = number_of("NARROWGATE_KILLS").unwrap_or(20);
     let seed = number_of("NARROWGATE_KILL_SEED").unwrap_or(1);
     let mut rng = StdRng::seed_from_u64(seed);
     let world = World::new();
     let dbt = noting_dbt(&world.folder);
-    let start = || Runner::start(&world.folder, &dbt, &["--workers", "3", "--test-lease", "2000"]);
+    let options = ["--workers", "3", "--test-lease", "2000", "--sandbox", sandbox];
+    let start = || Runner::start(&world.folder, &dbt, &options);
     let mut runners = [start(), start()];
     let (begun, mut of_dbt) = (Instant::now(), 0);
     for _ in 0..kills {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test helper fails the test")]
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -166,4 +167,46 @@ fn a_runner_wants_a_data_folder_and_a_dbt_and_its_help_teaches() {
         assert!(help.contains(words), "{words}: {help}");
     }
     assert!(!help.contains("test-lease"), "{help}");
+}
+
+/// What a runner with these options says in its log until it is ready or ends.
+fn says_at_start(folder: &Folder, path: Option<&Path>, options: &[&str]) -> String {
+    let dbt = folder.path("dbt").display().to_string();
+    let mut command = folder.command(&["runner", "--dbt", &dbt]);
+    command.args(options).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.envs(path.map(|path| ("PATH", path)));
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let _ = Command::new("kill").arg(child.id().to_string()).status();
+    let output = child.wait_with_output().unwrap();
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_line_at_start_up_says_what_runs_are_kept_apart_by() {
+    let folder = Folder::new();
+    folder.init("Acme");
+    scripted_dbt(&folder);
+    let without = folder.path("bin");
+    fs::create_dir(&without).unwrap();
+    for program in ["env", "git", "nice", "prlimit", "sh"] {
+        let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+        let found = String::from_utf8(found.unwrap().stdout).unwrap();
+        std::os::unix::fs::symlink(found.trim(), without.join(program)).unwrap();
+    }
+    let said = says_at_start(&folder, Some(&without), &[]);
+    let bare = "runs can read the server's data folder: see docs/isolation.md; in no sandbox:";
+    assert!(said.contains(&format!("{bare} `bwrap` is not in PATH")), "{said}");
+    let said = says_at_start(&folder, Some(&without), &["--sandbox", "bubblewrap"]);
+    let refused = "narrowgate: `sandbox` cannot be `bubblewrap`: `bwrap` is not in PATH\n";
+    assert!(said.ends_with(refused), "{said}");
+    let said = says_at_start(&folder, None, &["--sandbox", "off"]);
+    assert!(said.contains(&format!("{bare} it is off")), "{said}");
+    let mut bwrap = Command::new("bwrap");
+    bwrap.args(["--ro-bind", "/", "/", "--proc", "/proc", "--unshare-pid", "true"]);
+    if bwrap.output().is_ok_and(|output| output.status.success()) {
+        let said = says_at_start(&folder, None, &[]);
+        assert!(said.contains("runs are executed in bubblewrap, each by itself"), "{said}");
+    }
 }

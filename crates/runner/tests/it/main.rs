@@ -18,6 +18,7 @@ mod isolation;
 mod leases;
 mod postgres;
 mod retry;
+mod sandbox;
 mod schedule;
 mod shop;
 mod side_by_side;
