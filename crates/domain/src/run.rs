@@ -435,8 +435,37 @@ pub struct RunStep {
     pub name: String,
     /// Where it is.
     pub state: StepState,
+    /// How far dbt has come in it, if it runs nodes.
+    pub progress: Option<Progress>,
     /// When its row was made.
     pub created_at: Timestamp,
+}
+
+/// How many nodes of a project (models, tests, seeds, …) dbt is through with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// How many are done, well or not, or skipped; at most `total`.
+    pub done: u32,
+    /// How many there are.
+    pub total: u32,
+}
+
+/// What can be said of a run that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outlook {
+    /// Of the newest of its steps that runs nodes.
+    pub progress: Option<Progress>,
+    /// How many seconds it will still take if it takes as long as is usual; 0 if it has taken longer.
+    pub remaining_seconds: Option<i64>,
+}
+
+/// The median of how many seconds earlier runs took, without order; none of none.
+#[must_use]
+pub fn usual_seconds(mut earlier: Vec<i64>) -> Option<i64> {
+    earlier.sort_unstable();
+    let upper = *earlier.get(earlier.len() / 2)?;
+    let lower = *earlier.get(earlier.len().saturating_sub(1) / 2)?;
+    Some(i64::midpoint(lower, upper))
 }
 
 /// Where a step is in its life.

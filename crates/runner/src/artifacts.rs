@@ -15,7 +15,12 @@ use domain::{
 use store::{Store, StoreError};
 use tokio::io::AsyncReadExt as _;
 
-use crate::{interrupt::Halt, log::StepLog, run_user::RunUser, worker::Permits};
+use crate::{
+    interrupt::Halt,
+    log::StepLog,
+    run_user::{self, RunUser},
+    worker::Permits,
+};
 
 /// The largest JSON file that is kept.
 const JSON_FILE: u64 = 256 * 1024 * 1024;
@@ -90,7 +95,7 @@ impl Target {
             if !whole {
                 sql_room -= size;
             }
-            let Ok(bytes) = read(self.folder.join(path), user).await else { continue };
+            let Ok(bytes) = read(&self.folder.join(path), user).await else { continue };
             match store.put_artifact(&permits.write, lease, step, path, bytes.into()).await {
                 Err(StoreError::Invalid { message, .. }) => {
                     log.say(format_args!("[not kept: {path}: {message}]"));
@@ -102,16 +107,9 @@ impl Target {
     }
 }
 
-/// What is in a file; of a user of runs, only what is its own: a link that it has made meanwhile leads
-/// the server to nothing that it could not have read itself.
-async fn read(file: PathBuf, user: Option<RunUser>) -> std::io::Result<Vec<u8>> {
-    let mut opened = tokio::fs::File::open(file).await?;
-    let meta = opened.metadata().await?;
-    if !meta.is_file() || user.is_some_and(|user| !user.owns(&meta)) {
-        return Err(std::io::ErrorKind::PermissionDenied.into());
-    }
+async fn read(file: &Path, user: Option<RunUser>) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    opened.read_to_end(&mut bytes).await?;
+    run_user::open(file, user).await?.read_to_end(&mut bytes).await?;
     Ok(bytes)
 }
 

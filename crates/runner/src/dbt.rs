@@ -47,14 +47,18 @@ fn version(text: &str) -> Option<String> {
     version.starts_with(|c: char| c.is_ascii_digit()).then(|| version.to_owned())
 }
 
-/// Makes a dbt command of a run one with these arguments, in its project's folder.
+/// Makes a dbt command of a run one with these arguments, in its project's folder, with its own log
+/// in the folder `log`.
 pub(crate) fn invocation(
     command: &mut Command,
     arguments: &[String],
     project: &Path,
     profile: &Profile,
+    log: &Path,
 ) {
     command.args(arguments).current_dir(project).env("DBT_PROFILE", profile::NAME);
+    command.env("DBT_LOG_PATH", log).env("DBT_LOG_FORMAT_FILE", "json");
+    command.env("DBT_LOG_LEVEL_FILE", "debug");
     command.envs(profile.secrets.iter().map(|(name, secret)| (name, secret.reveal())));
 }
 

@@ -23,11 +23,13 @@ use crate::{
     artifacts::{self, Target},
     checkout::{Checkout, checkout},
     dbt,
+    dbt_log::DbtLog,
     folder::{self, RunFolder},
     interrupt::{self, Halt, Interrupt, Interrupts},
     lease::Hold,
     leftovers,
-    log::{Secrets, StepLog},
+    lines::Secrets,
+    log::StepLog,
     plan::{self, PlannedStep, Work},
     process,
     profile::{self, Profile},
@@ -417,7 +419,9 @@ impl Execution {
         let (dbt, folder, marks) = (&self.dbt, &self.folder, self.marks());
         let (warehouse, variables) = (self.warehouse(profile), &self.claimed.variables);
         let mut command = surroundings::dbt(dbt, marks, folder, warehouse.as_ref(), variables);
-        dbt::invocation(&mut command, arguments, &checkout.project, profile);
+        let own_log = folder.dbt_log(index);
+        dbt::invocation(&mut command, arguments, &checkout.project, profile, &own_log);
+        log.follow(DbtLog::new(&own_log, self.workshop.user, secrets(&self.claimed)));
         command.envs(surroundings::identity(&self.claimed.run));
         let mut ended = process::run(command, log, interrupts).await;
         if let Ok(end) = &mut ended

@@ -29,7 +29,7 @@ impl RunFolder {
             fs::remove_dir_all(&folder.root)?;
         }
         private(&folder.root)?;
-        for place in [folder.home(), folder.temporary(), folder.profiles()] {
+        for place in [folder.home(), folder.temporary(), folder.profiles(), folder.logs()] {
             private(&place)?;
         }
         Ok(folder)
@@ -58,6 +58,15 @@ impl RunFolder {
         self.root.join("tmp")
     }
 
+    /// Where dbt writes its own log of the step with this index; dbt makes it.
+    pub(crate) fn dbt_log(&self, index: u32) -> PathBuf {
+        self.logs().join(index.to_string())
+    }
+
+    fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
     /// What an earlier run left, for dbt to defer to and compare with.
     pub(crate) fn state(&self) -> PathBuf {
         self.root.join("state")
@@ -68,10 +77,10 @@ impl RunFolder {
         self.root.join("retried")
     }
 
-    /// Gives the user of runs what is in it: working copy, home and temporary folder to change,
-    /// profiles and state to read. Until then nobody but the server gets in.
+    /// Gives the user of runs what is in it: working copy, home, temporary folder and dbt's logs to
+    /// change, profiles and state to read. Until then nobody but the server gets in.
     pub(crate) fn give_to(&self, user: RunUser) -> io::Result<()> {
-        for place in [self.working_copy(), self.home(), self.temporary()] {
+        for place in [self.working_copy(), self.home(), self.temporary(), self.logs()] {
             user.own(&place)?;
         }
         for place in [self.profiles(), self.state()] {

@@ -8,9 +8,9 @@ use std::{
     process::{Output, Stdio},
 };
 
-use rustix::process::geteuid;
+use rustix::{fs::OFlags, process::geteuid};
 use store::DataDir;
-use tokio::process::Command;
+use tokio::{fs::OpenOptions, process::Command};
 
 use crate::folder;
 
@@ -96,7 +96,7 @@ impl RunUser {
     }
 
     /// Whether a file is the user's.
-    pub(crate) fn owns(self, meta: &fs::Metadata) -> bool {
+    fn owns(self, meta: &fs::Metadata) -> bool {
         meta.uid() == self.uid
     }
 
@@ -171,6 +171,19 @@ impl RunUser {
         self.puts_on(&mut command);
         command
     }
+}
+
+/// Opens a file that dbt has written, to read it; where runs have a user of their own, only one that
+/// is that user's: a link that it has made meanwhile leads the server to nothing that the user could
+/// not have read itself. A pipe is not waited for.
+pub(crate) async fn open(path: &Path, user: Option<RunUser>) -> io::Result<tokio::fs::File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).await?;
+    let meta = file.metadata().await?;
+    if !meta.is_file() || user.is_some_and(|user| !user.owns(&meta)) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    Ok(file)
 }
 
 /// Does something with a folder and all in it, the folder last.

@@ -186,7 +186,7 @@ fn follow() -> [Value; 2] {
         json!({
             "name": "follow",
             "in": "query",
-            "description": "`1`: also what comes, as server-sent events (`log`, `end`, `refused`).",
+            "description": "`1`: also what comes, as server-sent events (`log`, `progress`, `end`, `refused`).",
             "schema": { "type": "string", "enum": ["0", "1", "true", "false"], "default": "0" },
         }),
         json!({

@@ -9,7 +9,7 @@ use common::House;
 use domain::{
     ServiceTokenId,
     authz::authorize,
-    run::{Outcome, RunStep},
+    run::{Outcome, Progress, RunStep},
 };
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -126,6 +126,12 @@ async fn a_log_comes_whole_as_plain_text_or_as_it_is_written_to_its_end() {
         assert_eq!(stream.text().await, text);
         assert!(said.elapsed() < Duration::from_millis(700), "{:?}", said.elapsed());
     }
+    let (permit, lease) = (house.runner().await, house.lease(step.run));
+    let half = Progress { done: 1, total: 2 };
+    house.app.store.note_progress(&permit, &lease, step.id, half).await.unwrap();
+    let told = stream.next().await.unwrap();
+    let half = json!({ "nodes_done": 1, "nodes_total": 2 });
+    assert_eq!((told.name.as_str(), told.data), ("progress", half));
     house.ends(&step, Outcome::Error).await;
     let end = Event {
         name: "end".to_owned(),
@@ -316,5 +322,44 @@ async fn what_a_log_cannot_be_asked_is_refused_by_name() {
     let other = house.acme.service_token().grant("job_viewer", &hr).create().await;
     for path in [&path, &house.logs(&step)] {
         assert_eq!(other.get(path).await.status(), 404);
+    }
+}
+
+#[tokio::test]
+async fn dbts_own_log_comes_whole_where_it_is_asked_for_and_else_its_last_thousand_lines() {
+    let house = House::new().await;
+    let step = house.step_under_way().await;
+    house.says(&step, "console\n").await;
+    let (permit, lease) = (house.runner().await, house.lease(step.run));
+    let mut whole = String::new();
+    for part in 0..7 {
+        let lines = (0..2000).map(|line| format!("{part}.{line} of dbt's own log\n"));
+        let text: String = lines.collect();
+        house.app.store.append_debug_log(&permit, &lease, step.id, &text).await.unwrap();
+        whole.push_str(&text);
+    }
+    let steps = [
+        house.acme.v2(&format!("/steps/{}/?", step.id)),
+        house.acme.v2(&format!("/runs/{}/?include_related=run_steps&", step.run)),
+        house.acme.v2("/runs/?include_related=run_steps&"),
+    ];
+    for path in &steps {
+        let shown = async |query: &str| {
+            let answer = house.acme.admin.get(&format!("{path}{query}")).await;
+            assert_eq!(answer.status(), 200, "{}", answer.text());
+            let data = answer.data();
+            let run = if data.is_array() { &data[0] } else { &data };
+            if run["run_steps"].is_null() { run.clone() } else { run["run_steps"][0].clone() }
+        };
+        let short = shown("").await;
+        assert_eq!((&short["logs"], &short["debug_logs"]), (&json!("console\n"), &Value::Null));
+        let last = short["truncated_debug_logs"].as_str().unwrap();
+        assert_eq!((last.lines().count(), whole.ends_with(last)), (1000, true), "{path}");
+        let long = shown("include_related=debug_logs").await;
+        assert_eq!(long["logs"], "console\n");
+        assert_eq!(
+            (long["debug_logs"] == whole, &long["truncated_debug_logs"]),
+            (true, &Value::Null)
+        );
     }
 }

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use sea_orm::{
     ColumnTrait, ConnectOptions, DbBackend, SqliteTransactionMode, Statement, TransactionOptions,
-    sea_query::{Expr, ExprTrait as _, Func, IntoColumnRef, LikeExpr, SimpleExpr},
+    sea_query::{
+        Expr, ExprTrait as _, Func, IntoColumnRef, LikeExpr, Query, SelectStatement, SimpleExpr,
+    },
     sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
 
@@ -80,6 +82,13 @@ pub(crate) fn last_name(column: impl ColumnTrait) -> SimpleExpr {
     let sql = format!("substr({parts}, length(rtrim({parts}, replace({parts}, '/', ''))) + 1)");
     let places = sql.matches('?').count();
     Expr::cust_with_exprs(sql, std::iter::repeat_n(column.into_expr(), places))
+}
+
+/// The column `text` of these rows, one after the other in their order; null if there are none.
+pub(crate) fn joined(rows: SelectStatement) -> SimpleExpr {
+    let text = Func::cust("group_concat").arg(Expr::col("text")).arg("");
+    let joined = Query::select().expr(text).from_subquery(rows, "rows").take();
+    SimpleExpr::SubQuery(None, Box::new(joined.into()))
 }
 
 /// The month (`2026-11`, in UTC) of a time.

@@ -99,6 +99,6 @@ pub use invites::NewInvites;
 pub use ip_restrictions::RuleOfSet;
 pub use keyring::{Keyring, KeyringError};
 pub use outbox::Ticket;
-pub use runs::{ClaimedRun, LatestRuns, LogMark, LogPiece};
+pub use runs::{ClaimedRun, DebugLog, LatestRuns, LogMark, LogPiece, StepWithLogs};
 pub use service_tokens::{ImportedToken, NewServiceToken};
 pub use users::NamesChange;

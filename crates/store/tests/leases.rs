@@ -11,10 +11,12 @@ use domain::{
     RunId,
     authz::{Category, Permit, Runs, Write},
     lease::{Lease, Reaped, Worker},
-    run::{Outcome, RunState, RunStatus, Trigger},
+    run::{Outcome, Progress, RunState, RunStatus, Trigger},
 };
 use nouns::{Owner, admin, because};
 use store::{AccountChange, StoreError};
+
+const HALF: Progress = Progress { done: 1, total: 2 };
 
 /// A worker with a lease of the usual length.
 fn mortal(pid: u32) -> Worker {
@@ -64,6 +66,8 @@ async fn write_all(owner: &Owner, lease: &Lease) -> BTreeMap<&'static str, Resul
         ("checkout", store.note_checkout(&runner, lease, "abc", None).await),
         ("begin", store.begin_step(&runner, lease, step).await),
         ("log", store.append_log(&runner, lease, step, "x").await),
+        ("debug log", store.append_debug_log(&runner, lease, step, "x").await),
+        ("progress", store.note_progress(&runner, lease, step, HALF).await),
         ("artifact", store.put_artifact(&runner, lease, 1, "manifest.json", "x".into()).await),
         ("end", store.finish_step(&runner, lease, step, Outcome::Success).await),
         ("finish", store.finish_run(&runner, lease, Outcome::Success, "").await.map(|_| ())),
@@ -72,7 +76,7 @@ async fn write_all(owner: &Owner, lease: &Lease) -> BTreeMap<&'static str, Resul
 }
 
 fn all_lost(written: &BTreeMap<&'static str, Result<(), StoreError>>) {
-    assert_eq!(written.len(), 11);
+    assert_eq!(written.len(), 13);
     for (what, answer) in written {
         assert!(matches!(answer, Err(StoreError::LeaseLost)), "{what}: {answer:?}");
     }

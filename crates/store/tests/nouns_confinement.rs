@@ -13,10 +13,10 @@ use domain::{
     lease::ExpiredLease,
     list::ListQuery,
     repository::TokenChange,
-    run::Outcome,
+    run::{Outcome, Progress},
 };
 use nouns::{Furnished, Owner, admin, because, holder, neighbour, on};
-use store::StoreError;
+use store::{DebugLog, StoreError};
 
 /// How each read of one object of a project answers.
 async fn reads(owner: &Owner, of: &Furnished) -> Vec<(&'static str, Result<(), StoreError>)> {
@@ -35,7 +35,7 @@ async fn reads(owner: &Owner, of: &Furnished) -> Vec<(&'static str, Result<(), S
         ("environment", store.environment(&environments, of.environment).await.map(drop)),
         ("job", store.job(&jobs, of.job).await.map(drop)),
         ("run", store.run(&runs, of.run).await.map(drop)),
-        ("step", store.run_step(&runs, of.step).await.map(drop)),
+        ("step", store.run_step(&runs, of.step, DebugLog::Whole).await.map(drop)),
         ("artifacts", store.artifacts(&runs, of.run).await.map(drop)),
         ("artifact", store.artifact(&runs, of.run, manifest, None).await.map(drop)),
         ("job's artifact", store.job_artifact(&runs, of.job, manifest).await.map(drop)),
@@ -100,8 +100,13 @@ async fn a_token_of_one_project_sees_that_project_alone() {
     let runs: Permit<Read, Runs> = token.permit().await;
     let steps = house.store.run_steps(&runs, &[sales.run, hr.run]).await.unwrap();
     assert_eq!(steps.iter().map(|step| step.id).collect::<Vec<_>>(), [sales.step]);
-    let logs = house.store.step_logs(&runs, &[sales.step, hr.step]).await.unwrap();
+    let steps = [sales.step, hr.step];
+    let logs = house.store.step_logs(&runs, &steps).await.unwrap();
     assert_eq!(logs.into_keys().collect::<Vec<_>>(), [sales.step]);
+    for part in [DebugLog::Whole, DebugLog::End] {
+        let logs = house.store.debug_logs(&runs, &steps, part).await.unwrap();
+        assert_eq!(logs.into_keys().collect::<Vec<_>>(), [sales.step], "{part:?}");
+    }
     let latest = house.store.latest_runs(&runs, &[sales.job, hr.job]).await.unwrap();
     assert_eq!(latest.into_keys().collect::<Vec<_>>(), [sales.job]);
 }
@@ -180,6 +185,8 @@ async fn another_accounts_objects_cannot_be_changed_deleted_or_run() {
         store.plan_steps(&runner, &held, &[]),
         store.begin_step(&runner, &held, theirs.step),
         store.append_log(&runner, &held, theirs.step, "x"),
+        store.append_debug_log(&runner, &held, theirs.step, "x"),
+        store.note_progress(&runner, &held, theirs.step, Progress { done: 1, total: 2 }),
         store.finish_step(&runner, &held, theirs.step, Outcome::Success),
         store.put_artifact(&runner, &held, 1, "manifest.json", "x".into()),
     );
@@ -222,6 +229,8 @@ async fn how_a_run_goes_is_written_by_the_runner_alone() {
         store.plan_steps(&permit, &held, &[]),
         store.begin_step(&permit, &held, of.step),
         store.append_log(&permit, &held, of.step, "x"),
+        store.append_debug_log(&permit, &held, of.step, "x"),
+        store.note_progress(&permit, &held, of.step, Progress { done: 1, total: 2 }),
         store.finish_step(&permit, &held, of.step, Outcome::Success),
         store.finish_run(&permit, &held, Outcome::Success, ""),
         store.reap_run(&permit, &expired),
@@ -252,9 +261,11 @@ async fn reading_one_object_is_one_statement() {
         Environments: environment(of.environment),
         Jobs: job(of.job),
         Runs: run(of.run),
-        Runs: run_step(of.step),
+        Runs: run_step(of.step, DebugLog::Whole),
+        Runs: run_step(of.step, DebugLog::End),
         Runs: run_steps(&[of.run]),
         Runs: step_logs(&[of.step]),
+        Runs: debug_logs(&[of.step], DebugLog::End),
         Runs: artifact(of.run, "manifest.json", None),
         Runs: job_artifact(of.job, "manifest.json"),
     );

@@ -319,6 +319,8 @@ CREATE TABLE "run_steps" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "created_at" integer NOT NULL,
   "started_at" integer NULL,
   "finished_at" integer NULL,
+  "nodes_done" integer NULL,
+  "nodes_total" integer NULL,
   FOREIGN KEY ("run_id") REFERENCES "runs" ("id") );
 CREATE UNIQUE INDEX "run_steps_run_id_index" ON "run_steps" ("run_id",
   "index");
@@ -442,6 +444,12 @@ CREATE TABLE "service_tokens" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
 CREATE INDEX "service_tokens_account" ON "service_tokens" ("account_id",
   "state",
+  "id");
+CREATE TABLE "step_debug_chunks" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "step_id" integer NOT NULL,
+  "text" text NOT NULL,
+  FOREIGN KEY ("step_id") REFERENCES "run_steps" ("id") );
+CREATE INDEX "step_debug_chunks_step_id_id" ON "step_debug_chunks" ("step_id",
   "id");
 CREATE TABLE "step_log_chunks" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "step_id" integer NOT NULL,

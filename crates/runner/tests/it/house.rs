@@ -29,7 +29,7 @@ use domain::{
 };
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use runner::{Runner, RunnerConfig};
-use store::{AccountChange, Clock, DataDir, Keyring, NewAccount, Store};
+use store::{AccountChange, Clock, DataDir, DebugLog, Keyring, NewAccount, Store};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -298,6 +298,14 @@ impl House {
         };
         let mut logs = self.store.step_logs(&permit, &[step.id]).await.unwrap();
         logs.remove(&step.id).unwrap_or_default()
+    }
+
+    /// dbt's own log of a step; empty if it has none.
+    pub(crate) async fn debug_log(&self, run: RunId, index: u32) -> String {
+        let steps = self.steps(run).await;
+        let step = steps.iter().find(|step| step.index == index).unwrap().id;
+        let logs = self.store.debug_logs(&self.permit(), &[step], DebugLog::Whole).await;
+        logs.unwrap().remove(&step).unwrap_or_default()
     }
 
     /// The logs of all steps of a run.

@@ -17,6 +17,7 @@ mod house;
 mod isolation;
 mod leases;
 mod postgres;
+mod progress;
 mod retry;
 mod sandbox;
 mod schedule;

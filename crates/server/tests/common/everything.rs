@@ -131,6 +131,7 @@ async fn executed(app: &TestApp, account: &TestAccount, run: i64, mark: &str) ->
     store.start_run(&permit, &lease).await.unwrap();
     store.begin_step(&permit, &lease, step).await.unwrap();
     store.append_log(&permit, &lease, step, &format!("{mark}-log")).await.unwrap();
+    store.append_debug_log(&permit, &lease, step, &format!("{mark}-debug")).await.unwrap();
     let artifact = format!("{{\"mark\":\"{mark}\"}}");
     let page = format!("<html>{mark}</html>");
     let sources = r#"{"metadata":{},"results":[]}"#.to_owned();

@@ -32,6 +32,7 @@ pub(crate) mod service_token;
 pub(crate) mod service_token_credential;
 pub(crate) mod service_token_permission;
 pub(crate) mod service_token_restriction;
+pub(crate) mod step_debug_chunk;
 pub(crate) mod step_log_chunk;
 pub(crate) mod user;
 pub(crate) mod warehouse_credential;

@@ -20,9 +20,11 @@ mod m0021_run_warnings;
 mod m0022_generated;
 mod m0023_artifacts;
 mod m0030_run_counts;
+mod m0040_progress;
+mod m0041_debug_logs;
+mod m0060_git_tokens;
 mod m0070_token_credentials;
 mod m0080_token_restrictions;
-mod m0060_git_tokens;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -60,6 +62,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0070_token_credentials::Migration),
             Box::new(m0080_token_restrictions::Migration),
             Box::new(m0060_git_tokens::Migration),
+            Box::new(m0040_progress::Migration),
+            Box::new(m0041_debug_logs::Migration),
         ]
     }
 }

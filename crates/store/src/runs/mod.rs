@@ -2,9 +2,11 @@
 
 mod change;
 mod claim;
+mod debug_logs;
 mod deferral;
 mod followers;
 mod lease;
+mod outlook;
 mod queue;
 mod retry;
 mod steps;
@@ -36,8 +38,9 @@ use crate::{
 };
 
 pub use claim::ClaimedRun;
+pub use debug_logs::DebugLog;
 pub(crate) use queue::{cancel_queued, enqueue};
-pub use steps::{LogMark, LogPiece};
+pub use steps::{LogMark, LogPiece, StepWithLogs};
 
 /// A job's newest runs.
 #[derive(Debug, Clone, Default)]

@@ -6,18 +6,21 @@ use domain::{
     RunId, StepId,
     authz::{Permit, Read, Runs, Write},
     lease::Lease,
-    run::{Outcome, RunState, RunStatus, RunStep, StepState},
+    run::{Outcome, Progress, RunState, RunStatus, RunStep, StepState},
 };
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, JoinType, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, QueryTrait as _,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, FromQueryResult, JoinType,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _,
     sea_query::{Expr, ExprTrait as _, IntoCondition as _, SimpleExpr},
 };
 
-use super::{find, outcome};
+use super::{
+    debug_logs::{self, DebugLog},
+    find, outcome,
+};
 use crate::{
-    Store, StoreError,
+    Store, StoreError, dialect,
     entities::{
         maybe_time, run,
         run_step::{ActiveModel, Column, Entity, Model},
@@ -42,6 +45,25 @@ pub struct LogPiece {
     pub mark: LogMark,
     /// Whether it is all that there is now.
     pub up_to_date: bool,
+}
+
+/// A step and what was said in it.
+#[derive(Debug)]
+pub struct StepWithLogs {
+    /// The step.
+    pub step: RunStep,
+    /// Its console text so far.
+    pub log: String,
+    /// dbt's own log, if there is one, as much of it as was asked for.
+    pub debug_log: Option<String>,
+}
+
+#[derive(FromQueryResult)]
+struct RowWithLogs {
+    #[sea_orm(nested)]
+    step: Model,
+    log: Option<String>,
+    debug_log: Option<String>,
 }
 
 /// How many batches of text one piece of a log has at most: each is about 64 KiB.
@@ -84,7 +106,7 @@ impl Store {
         rows.into_iter().map(Model::into_domain).collect()
     }
 
-    /// One step with its console text so far, in one statement.
+    /// One step with its console text so far and dbt's own log of it, in one statement.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
@@ -92,23 +114,25 @@ impl Store {
         &self,
         permit: &Permit<Read, Runs>,
         id: StepId,
-    ) -> Result<(RunStep, String), StoreError> {
+        debug: DebugLog,
+    ) -> Result<StepWithLogs, StoreError> {
+        let log = step_log_chunk::Entity::find()
+            .select_only()
+            .column(step_log_chunk::Column::Text)
+            .filter(step_log_chunk::Column::StepId.eq(id.get()))
+            .order_by_asc(step_log_chunk::Column::Id);
         let reached = (Column::AccountId, permit.account());
-        let chunks = Entity::belongs_to(step_log_chunk::Entity)
-            .from(Column::Id)
-            .to(step_log_chunk::Column::StepId);
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+        let row = within::<Entity>(reached, Column::ProjectId, &permit.scope())
             .filter(Column::Id.eq(id.get()))
-            .join(JoinType::LeftJoin, chunks.into())
-            .select_also(step_log_chunk::Entity)
-            .order_by_asc(step_log_chunk::Column::Id)
-            .all(self.reader())
+            .expr_as(dialect::joined(log.into_query()), "log")
+            .expr_as(dialect::joined(debug_logs::texts_of(id, debug)), "debug_log")
+            .into_model::<RowWithLogs>()
+            .one(self.reader())
             .await
-            .map_err(StoreError::db)?;
-        let log =
-            rows.iter().filter_map(|(_, chunk)| Some(chunk.as_ref()?.text.as_str())).collect();
-        let (step, _) = rows.into_iter().next().ok_or(StoreError::NotFound)?;
-        Ok((step.into_domain()?, log))
+            .map_err(StoreError::db)?
+            .ok_or(StoreError::NotFound)?;
+        let log = row.log.unwrap_or_default();
+        Ok(StepWithLogs { step: row.step.into_domain()?, log, debug_log: row.debug_log })
     }
 
     /// What comes after a mark in a step's console text, at most about 1 MiB, in one statement.
@@ -252,6 +276,34 @@ impl Store {
         Ok(())
     }
 
+    /// Notes how far dbt has come in a step.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::LeaseLost`], [`StoreError::Unavailable`].
+    pub async fn note_progress(
+        &self,
+        permit: &Permit<Write, Runs>,
+        lease: &Lease,
+        id: StepId,
+        progress: Progress,
+    ) -> Result<(), StoreError> {
+        let tx = self.begin_leased(permit, lease).await?;
+        let noted = Entity::update_many()
+            .col_expr(Column::NodesDone, Expr::value(i64::from(progress.done)))
+            .col_expr(Column::NodesTotal, Expr::value(i64::from(progress.total)))
+            .filter(Column::Id.eq(id.get()))
+            .filter(Column::RunId.eq(lease.run.get()))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        if noted.rows_affected != 1 {
+            return Err(StoreError::NotFound);
+        }
+        tx.commit_unrecorded().await?;
+        self.announce_log();
+        Ok(())
+    }
+
     /// Ends a step.
     ///
     /// # Errors
@@ -314,7 +366,7 @@ async fn advance(
     Err(StoreError::Conflict(format!("step `{id}` is not {word}")))
 }
 
-async fn check_is_there(tx: &Tx, (run, id): (RunId, StepId)) -> Result<(), StoreError> {
+pub(super) async fn check_is_there(tx: &Tx, (run, id): (RunId, StepId)) -> Result<(), StoreError> {
     let rows = of_account::<Entity>(Column::AccountId, tx.account())
         .filter(Column::RunId.eq(run.get()))
         .filter(Column::Id.eq(id.get()));
@@ -329,9 +381,18 @@ impl Model {
             run: RunId::new(self.run_id).map_err(StoreError::corrupt)?,
             index: u32::try_from(self.index).map_err(StoreError::corrupt)?,
             state: self.step_state()?,
+            progress: self.progress()?,
             name: self.name,
             created_at: time(self.created_at)?,
         })
+    }
+
+    pub(super) fn progress(&self) -> Result<Option<Progress>, StoreError> {
+        let (Some(done), Some(total)) = (self.nodes_done, self.nodes_total) else {
+            return Ok(None);
+        };
+        let count = |count: i64| u32::try_from(count).map_err(StoreError::corrupt);
+        Ok(Some(Progress { done: count(done)?, total: count(total)? }))
     }
 
     fn step_state(&self) -> Result<StepState, StoreError> {

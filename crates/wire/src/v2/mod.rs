@@ -39,7 +39,7 @@ pub use schedule::{
     JobScheduleTimeBody,
 };
 pub use ssh_tunnel::{SshTunnel, SshTunnelBody};
-pub use step::{RunStep, RunStepCommand, RunStepInvocation};
+pub use step::{DebugLog, RunStep, RunStepCommand, RunStepInvocation};
 pub use trigger::{RunTrigger, TriggerBody};
 pub use user::{User, UserBody, UserLicense, UserLicenseBody};
 pub use whoami::{Constants, WhoAmI, WhoAmIUser};

@@ -3,7 +3,7 @@
 use domain::{
     AccountId, ProjectId, RunId, Timestamp,
     authz::PrincipalId,
-    run::{Run as DomainRun, RunStatus, RunStep as DomainStep},
+    run::{Outlook, Run as DomainRun, RunStatus, RunStep as DomainStep},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -102,6 +102,14 @@ pub struct Run {
     pub repository: Option<Repository>,
     pub run_steps: Vec<RunStep>,
     pub audit: Option<RunAudit>,
+    /// Of a run under way: how many nodes dbt is through with in the newest step that runs nodes. An
+    /// addition, like the two after it.
+    pub nodes_done: Option<u32>,
+    /// How many there are in that step.
+    pub nodes_total: Option<u32>,
+    /// Of one run under way: the seconds that it will still take, by the median of the job's last ten
+    /// runs that went well. Null in lists.
+    pub estimated_remaining_seconds: Option<i64>,
 }
 
 /// How many deprecations dbt warned of.
@@ -209,6 +217,20 @@ impl Run {
             repository: None,
             run_steps: Vec::new(),
             audit: None,
+            nodes_done: None,
+            nodes_total: None,
+            estimated_remaining_seconds: None,
+        }
+    }
+
+    /// The same, with what can be said of it while it is under way.
+    #[must_use]
+    pub fn with_outlook(self, outlook: Outlook) -> Self {
+        Self {
+            nodes_done: outlook.progress.map(|progress| progress.done),
+            nodes_total: outlook.progress.map(|progress| progress.total),
+            estimated_remaining_seconds: outlook.remaining_seconds,
+            ..self
         }
     }
 }

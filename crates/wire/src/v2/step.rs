@@ -27,9 +27,10 @@ pub struct RunStep {
     pub name: String,
     /// What dbt wrote to its console; never empty for a step that succeeded.
     pub logs: String,
-    /// The same; null unless asked for by `include_related`.
+    /// dbt's own log, with what it says for debugging; of a step that has none, what `logs` has. Null
+    /// unless asked for by `include_related`.
     pub debug_logs: Option<String>,
-    /// The last 1000 lines of it; null where `debug_logs` is there.
+    /// Its last 1000 lines; null where `debug_logs` is there.
     pub truncated_debug_logs: Option<String>,
     pub log_path: Option<String>,
     pub debug_log_path: Option<String>,
@@ -44,6 +45,10 @@ pub struct RunStep {
     pub run_step_command: Option<RunStepCommand>,
     /// Always null in this build.
     pub run_step_invocation: Option<RunStepInvocation>,
+    /// How many nodes dbt is through with; null where it runs none. An addition.
+    pub nodes_done: Option<u32>,
+    /// How many there are. An addition.
+    pub nodes_total: Option<u32>,
 }
 
 /// The dbt command of a step.
@@ -64,13 +69,32 @@ pub struct RunStepInvocation {
     pub run_id: i64,
 }
 
+/// dbt's own log of a step, if it has one.
+#[derive(Debug, Clone, Copy)]
+pub enum DebugLog<'a> {
+    /// All that is kept of it, for `debug_logs`.
+    Whole(Option<&'a str>),
+    /// Its end, for `truncated_debug_logs`.
+    End(Option<&'a str>),
+}
+
 /// How many lines `truncated_debug_logs` has at most.
 const TRUNCATED_LINES: usize = 1000;
 
 impl RunStep {
-    /// A step with its console text; `debug` adds the whole of it as `debug_logs`.
+    /// A step with its console text and its debug log.
     #[must_use]
-    pub fn new(step: &Step, account: AccountId, text: &str, debug: bool, now: Timestamp) -> Self {
+    pub fn new(
+        step: &Step,
+        account: AccountId,
+        text: &str,
+        debug: DebugLog<'_>,
+        now: Timestamp,
+    ) -> Self {
+        let (whole, end) = match debug {
+            DebugLog::Whole(log) => (Some(log.unwrap_or(text).to_owned()), None),
+            DebugLog::End(log) => (None, Some(last_lines(log.unwrap_or(text)).to_owned())),
+        };
         let (status, word) = step.state.status();
         let (started, finished) = times(step.state);
         let seconds = started.map_or(0, |started| finished.unwrap_or(now).seconds_since(started));
@@ -84,8 +108,8 @@ impl RunStep {
             status_color: color(step.state).to_owned(),
             name: step.name.clone(),
             logs: told(step, text),
-            debug_logs: debug.then(|| text.to_owned()),
-            truncated_debug_logs: (!debug).then(|| last_lines(text).to_owned()),
+            debug_logs: whole,
+            truncated_debug_logs: end,
             log_path: None,
             debug_log_path: None,
             duration: clock(seconds),
@@ -99,6 +123,8 @@ impl RunStep {
                 dbt_command: command.to_owned(),
             }),
             run_step_invocation: None,
+            nodes_done: step.progress.map(|progress| progress.done),
+            nodes_total: step.progress.map(|progress| progress.total),
         }
     }
 }
@@ -143,7 +169,7 @@ fn last_lines(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use domain::{RunId, StepId};
+    use domain::{RunId, StepId, run::Progress};
 
     use super::*;
 
@@ -158,6 +184,7 @@ mod tests {
             index: 4,
             name: "Invoke dbt with `dbt build -s a`".to_owned(),
             state,
+            progress: Some(Progress { done: 3, total: 4 }),
             created_at: at("2026-11-23T12:00:00Z"),
         }
     }
@@ -170,40 +197,43 @@ mod tests {
         }
     }
 
-    fn wire(state: StepState, text: &str, debug: bool) -> RunStep {
+    fn wire(state: StepState, text: &str, debug: DebugLog<'_>) -> RunStep {
         let account = AccountId::new(1).unwrap();
         RunStep::new(&step(state), account, text, debug, at("2026-11-23T13:00:00Z"))
     }
 
     #[test]
     fn a_step_has_every_key_of_the_document() {
-        let step = wire(success(), "Completed successfully\n", false);
+        let step = wire(success(), "Completed successfully\n", DebugLog::End(None));
         insta::assert_snapshot!(serde_json::to_string_pretty(&step).unwrap());
     }
 
     #[test]
     fn a_step_that_succeeded_has_a_log() {
-        assert!(!wire(success(), "", false).logs.is_empty());
-        assert_eq!(wire(StepState::Queued, "", false).logs, "");
+        assert!(!wire(success(), "", DebugLog::End(None)).logs.is_empty());
+        assert_eq!(wire(StepState::Queued, "", DebugLog::End(None)).logs, "");
     }
 
     #[test]
     fn debug_logs_come_whole_where_they_are_asked_for() {
         let text: String = (0..1500).flat_map(|line| [line.to_string(), "\n".to_owned()]).collect();
-        let (short, whole) = (wire(success(), &text, false), wire(success(), &text, true));
+        let console = "Done.\n";
+        let short = wire(success(), console, DebugLog::End(Some(&text)));
         assert_eq!(short.debug_logs, None);
         let last = short.truncated_debug_logs.unwrap();
         assert_eq!(last.lines().count(), 1000);
         assert!(last.starts_with("500\n") && last.ends_with("1499\n"));
-        assert_eq!(whole.debug_logs, Some(text.clone()));
-        assert_eq!(whole.truncated_debug_logs, None);
-        assert_eq!(short.logs, text);
+        assert_eq!(short.logs, console);
+        let whole = wire(success(), console, DebugLog::Whole(Some(&text)));
+        assert_eq!((whole.debug_logs.as_ref(), whole.truncated_debug_logs), (Some(&text), None));
+        let none = wire(success(), console, DebugLog::Whole(None));
+        assert_eq!(none.debug_logs.as_deref(), Some(console));
     }
 
     #[test]
     fn a_step_under_way_counts_until_now() {
         let running = StepState::Running { started_at: at("2026-11-23T12:00:00Z") };
-        assert_eq!(wire(running, "", false).duration, "01:00:00");
-        assert_eq!(wire(StepState::Skipped, "", false).duration, "00:00:00");
+        assert_eq!(wire(running, "", DebugLog::End(None)).duration, "01:00:00");
+        assert_eq!(wire(StepState::Skipped, "", DebugLog::End(None)).duration, "00:00:00");
     }
 }

@@ -32,6 +32,10 @@ pub(crate) async fn list(
 ) -> Result<Page<Run>, ApiError> {
     let page = app.store.runs(&permit, &params.query).await?;
     let rows = with_related(&app, &permit, &params.include, &page.rows).await?;
+    let outlooks = app.store.outlooks(&permit, &page.rows).await?;
+    let outlook = |run: &DomainRun| outlooks.get(&run.id).copied().unwrap_or_default();
+    let rows = rows.into_iter().zip(&page.rows);
+    let rows = rows.map(|(row, run)| row.with_outlook(outlook(run))).collect();
     Ok(Page(params, Paged { rows, total: page.total }))
 }
 
@@ -43,8 +47,10 @@ pub(crate) async fn show(
     Query(params): Query,
 ) -> Result<Object<Run>, ApiError> {
     let run = app.store.run(&permit, id).await?;
+    let outlook = app.store.outlook(&permit, &run).await?;
     let runs = with_related(&app, &permit, &params.include, &[run]).await?;
-    runs.into_iter().next().map(Object).ok_or(ApiError::NotFound)
+    let run = runs.into_iter().next().ok_or(ApiError::NotFound)?;
+    Ok(Object(run.with_outlook(outlook)))
 }
 
 /// `POST /api/v2/accounts/{account_id}/jobs/{job_id}/run/`: the new run, queued.

@@ -9,11 +9,11 @@ use axum::{
 use domain::{
     StepId,
     authz::{Permit, Read, Runs},
-    run::StepState,
+    run::{Progress, StepState},
 };
 use futures_util::stream;
 use serde_json::json;
-use store::{LogMark, LogPiece};
+use store::{DebugLog, LogMark, LogPiece};
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -37,6 +37,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 ///
 /// An event `log` has the next piece, `{"text": "…"}`, and as its id how many bytes of the log
 /// have come with it; a stream that is opened with that id as `Last-Event-ID` goes on behind it.
+/// `progress` tells how many nodes dbt is through with, `{"nodes_done": 3, "nodes_total": 38}`, when
+/// that changes.
 /// `end` tells how the step ended, `{"status": 10, "status_humanized": "Success"}`. `refused` has the
 /// envelope's `status` of what would be answered now: the token may no longer read the step, or the
 /// store is away. A stream that ends without either was cut: the server stops.
@@ -48,8 +50,8 @@ pub(crate) async fn show(
     follow: Follow,
 ) -> Result<Either<Text, Events>, ApiError> {
     let Follow::From(position) = follow else {
-        let (_, log) = app.store.run_step(&permit, id).await?;
-        return Ok(Either::One(Text(log)));
+        let found = app.store.run_step(&permit, id, DebugLog::End).await?;
+        return Ok(Either::One(Text(found.log)));
     };
     let seat = app.streams.seat((permit.account(), permit.author()), app.limits)?;
     let mut following = Following {
@@ -59,6 +61,7 @@ pub(crate) async fn show(
         mark: LogMark::default(),
         position: 0,
         skip: position,
+        progress: None,
         first: None,
         over: false,
         _seat: seat,
@@ -86,6 +89,8 @@ struct Following {
     position: u64,
     /// How many of the bytes to come the reader has already.
     skip: u64,
+    /// What was told last of how far the step is.
+    progress: Option<Progress>,
     /// What was found before the stream began.
     first: Option<Event>,
     /// Whether the last event is sent.
@@ -145,6 +150,12 @@ impl Following {
         if !news.is_empty() {
             let event = told("log", &json!({ "text": news })).id(self.position.to_string());
             return Ok(Found::Event(event));
+        }
+        if step.progress.is_some() && step.progress != self.progress {
+            self.progress = step.progress;
+            let (done, total) = step.progress.map_or((0, 0), |at| (at.done, at.total));
+            let at = json!({ "nodes_done": done, "nodes_total": total });
+            return Ok(Found::Event(told("progress", &at)));
         }
         let ended = matches!(step.state, StepState::Finished { .. } | StepState::Skipped);
         Ok(match (up_to_date, ended) {

@@ -8,7 +8,11 @@ use domain::{
     authz::{Permit, Read, Runs},
     run::RunStep as DomainStep,
 };
-use wire::{Include, v2::RunStep};
+use store::DebugLog;
+use wire::{
+    Include,
+    v2::{self, RunStep},
+};
 
 use crate::{
     answer::Object,
@@ -24,12 +28,14 @@ pub(crate) async fn show(
     At(id): At<StepId>,
     Query(params): Query,
 ) -> Result<Object<RunStep>, ApiError> {
-    let (step, log) = app.store.run_step(&permit, id).await?;
-    let (debug, now) = (params.include.has("debug_logs"), app.store.clock().now());
-    Ok(Object(RunStep::new(&step, permit.account(), &log, debug, now)))
+    let part = asked(&params.include);
+    let found = app.store.run_step(&permit, id, part).await?;
+    let debug = told(part, found.debug_log.as_deref());
+    let now = app.store.clock().now();
+    Ok(Object(RunStep::new(&found.step, permit.account(), &found.log, debug, now)))
 }
 
-/// The steps of these runs with their logs, by run and in order: two statements.
+/// The steps of these runs with their logs, by run and in order: three statements.
 pub(super) async fn of_runs(
     app: &App,
     permit: &Permit<Read, Runs>,
@@ -52,11 +58,25 @@ async fn with_logs(
 ) -> Result<Vec<RunStep>, ApiError> {
     let ids: Vec<_> = steps.iter().map(|step| step.id).collect();
     let logs = app.store.step_logs(permit, &ids).await?;
+    let part = asked(include);
+    let debug_logs = app.store.debug_logs(permit, &ids, part).await?;
     let (account, now) = (permit.account(), app.store.clock().now());
-    let debug = include.has("debug_logs");
-    let told = |step: &DomainStep| {
+    let with_logs = |step: &DomainStep| {
         let text = logs.get(&step.id).map_or("", String::as_str);
+        let debug = told(part, debug_logs.get(&step.id).map(String::as_str));
         RunStep::new(step, account, text, debug, now)
     };
-    Ok(steps.iter().map(told).collect())
+    Ok(steps.iter().map(with_logs).collect())
+}
+
+/// How much of dbt's own logs the caller asks for.
+fn asked(include: &Include) -> DebugLog {
+    if include.has("debug_logs") { DebugLog::Whole } else { DebugLog::End }
+}
+
+fn told(part: DebugLog, text: Option<&str>) -> v2::DebugLog<'_> {
+    match part {
+        DebugLog::Whole => v2::DebugLog::Whole(text),
+        DebugLog::End => v2::DebugLog::End(text),
+    }
 }
