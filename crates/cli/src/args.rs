@@ -483,6 +483,9 @@ pub(crate) struct RunLogsArgs {
     /// Go on to the run's end
     #[arg(long)]
     pub(crate) follow: bool,
+    /// dbt's own logs, with what it says for debugging, in place of its console
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) debug: bool,
 }
 
 /// `audit …`

@@ -17,6 +17,11 @@ pub(crate) fn text(text: &str) {
     print(format_args!("{text}"));
 }
 
+/// A line on standard error, beside what standard output is for.
+pub(crate) fn aside(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// A reader that went away (`… | head`) is no reason to end a server, nor a failure.
 fn print(text: std::fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();

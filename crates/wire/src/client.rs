@@ -16,6 +16,28 @@ pub struct Client {
     secret: TokenSecret,
 }
 
+/// How long one answer of events is read; it can be followed again from its last event.
+const FOLLOWED: Duration = Duration::from_hours(1);
+
+/// Server-sent events, as they come.
+#[derive(Debug)]
+pub struct EventStream {
+    response: Response,
+    unread: Vec<u8>,
+    url: String,
+}
+
+/// A server-sent event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerEvent {
+    /// What kind it is.
+    pub name: String,
+    /// What a later request may go on behind.
+    pub id: Option<u64>,
+    /// What it says.
+    pub data: String,
+}
+
 /// Why there is no answer, or not the one that was hoped for.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -69,10 +91,17 @@ impl Client {
         let http = reqwest::Client::builder()
             .redirect(Policy::none())
             .timeout(Duration::from_mins(1))
+            .read_timeout(Duration::from_mins(1))
             .user_agent(concat!("narrowgate/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| unreachable(&base, &error))?;
         Ok(Self { http, base, secret })
+    }
+
+    /// The server's address, without a slash at its end.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.base
     }
 
     /// The same server with another token.
@@ -109,6 +138,25 @@ impl Client {
         self.send(Method::DELETE, path, None::<&()>).await.map(|envelope| envelope.data)
     }
 
+    /// The events of `GET path`, behind the one with the id `last` if there is one.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn follow(&self, path: &str, last: Option<u64>) -> Result<EventStream, ClientError> {
+        let request = self.http.get(format!("{}{path}", self.base)).timeout(FOLLOWED);
+        let request = request.bearer_auth(self.secret.reveal());
+        let request = match last {
+            Some(last) => request.header("Last-Event-ID", last),
+            None => request,
+        };
+        let response = request.send().await.map_err(|error| unreachable(&self.base, &error))?;
+        if !response.status().is_success() {
+            self.read::<serde::de::IgnoredAny>(response).await?;
+            return Err(ClientError::Foreign(self.base.clone()));
+        }
+        Ok(EventStream { response, unread: Vec::new(), url: self.base.clone() })
+    }
+
     async fn send<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -141,6 +189,44 @@ impl Client {
         let data = refused.data.unwrap_or_default();
         Err(ClientError::Refused(Box::new(Refusal { status: refused.status, data })))
     }
+}
+
+impl EventStream {
+    /// The next event; none at the end of the answer.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] if the connection breaks, [`ClientError::Foreign`] if what
+    /// comes is no event.
+    pub async fn next(&mut self) -> Result<Option<ServerEvent>, ClientError> {
+        loop {
+            while let Some(end) = self.unread.windows(2).position(|ends| ends == b"\n\n") {
+                let rest = self.unread.split_off(end + 2);
+                let text = std::mem::replace(&mut self.unread, rest);
+                let foreign = |_| ClientError::Foreign(self.url.clone());
+                if let Some(event) = event(&String::from_utf8(text).map_err(foreign)?) {
+                    return Ok(Some(event));
+                }
+            }
+            let chunk = self.response.chunk().await;
+            match chunk.map_err(|error| unreachable(&self.url, &error))? {
+                Some(chunk) => self.unread.extend_from_slice(&chunk),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// An event in its text form; none in a comment, by which a server says that it is there.
+fn event(text: &str) -> Option<ServerEvent> {
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        Some(value.strip_prefix(' ').unwrap_or(value))
+    };
+    Some(ServerEvent {
+        name: field("event")?.to_owned(),
+        id: field("id").and_then(|id| id.parse().ok()),
+        data: field("data")?.to_owned(),
+    })
 }
 
 fn unreachable(url: &str, error: &reqwest::Error) -> ClientError {

@@ -21,8 +21,9 @@ use store::{Clock, DataDir, NewAccount, Store};
 use wire::client::{Client, ClientError};
 
 use super::{
+    follow::follow,
     open_with,
-    run::{Run, follow, tell},
+    run::{Run, tell},
     serve::{asked_to_stop, find_program},
 };
 use crate::{args::DemoArgs, error::CliError, output};

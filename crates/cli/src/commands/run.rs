@@ -1,44 +1,49 @@
 //! `narrowgate run …`: runs of jobs.
 
-use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wire::client::Client;
 
+use super::{follow::follow, progress::At};
 use crate::{
     args::{ClientArgs, RunCommand, RunLogsArgs, RunShowArgs, RunTriggerArgs},
     error::CliError,
     output,
 };
 
-/// How often a run is looked at while it is followed.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-
 /// What of a run is shown.
 #[derive(Debug, Deserialize)]
 pub(super) struct Run {
     pub(super) id: i64,
+    pub(super) account_id: i64,
+    pub(super) status: u8,
     job_id: i64,
     status_humanized: String,
     status_message: Option<String>,
-    is_complete: bool,
+    pub(super) is_complete: bool,
     pub(super) is_success: bool,
     duration_humanized: Option<String>,
     created_at: String,
+    nodes_done: Option<u64>,
+    nodes_total: Option<u64>,
+    pub(super) estimated_remaining_seconds: Option<u64>,
     #[serde(default, rename = "run_steps")]
-    steps: Option<Vec<Step>>,
+    pub(super) steps: Option<Vec<Step>>,
 }
 
 /// What of a step is shown.
 #[derive(Debug, Deserialize)]
-struct Step {
-    id: i64,
+pub(super) struct Step {
+    pub(super) id: i64,
     index: i64,
     name: String,
     status_humanized: String,
     duration: Option<String>,
+    nodes_done: Option<u64>,
+    nodes_total: Option<u64>,
     logs: Option<String>,
+    debug_logs: Option<String>,
 }
 
 pub(super) async fn run(command: RunCommand) -> Result<ExitCode, CliError> {
@@ -75,6 +80,9 @@ async fn show(args: &RunShowArgs) -> Result<ExitCode, CliError> {
     }
     let run: Run = serde_json::from_value(run).map_err(CliError::other)?;
     tell(&run);
+    if let Some(at) = At::of(run.nodes_done, run.nodes_total) {
+        output::line(at.told(run.estimated_remaining_seconds));
+    }
     let steps = run.steps.unwrap_or_default().into_iter();
     let rows = steps.map(|step| {
         [
@@ -82,9 +90,10 @@ async fn show(args: &RunShowArgs) -> Result<ExitCode, CliError> {
             step.name,
             step.status_humanized,
             step.duration.unwrap_or_default(),
+            At::of(step.nodes_done, step.nodes_total).map_or_else(String::new, |at| at.told(None)),
         ]
     });
-    output::table(["step", "name", "status", "duration"], rows);
+    output::table(["step", "name", "status", "duration", "nodes"], rows);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -108,8 +117,9 @@ async fn logs(args: &RunLogsArgs) -> Result<ExitCode, CliError> {
     let run = if args.follow {
         follow(&client, &path).await?
     } else {
-        let run = look(&client, &path).await?;
-        Printed::default().print(&run);
+        let related = if args.debug { "[\"run_steps\",\"debug_logs\"]" } else { "run_steps" };
+        let run = client.get(&format!("{path}?include_related={related}")).await?;
+        print(&run, args.debug);
         run
     };
     Ok(ended(&run))
@@ -128,41 +138,21 @@ pub(super) fn tell(run: &Run) {
     output::line(format!("run {}: {} after {time}{message}", run.id, run.status_humanized));
 }
 
-/// Shows a run's log as it comes, to the run's end.
-pub(super) async fn follow(client: &Client, path: &str) -> Result<Run, CliError> {
-    let mut printed = Printed::default();
-    loop {
-        let run = look(client, path).await?;
-        printed.print(&run);
-        if run.is_complete {
-            return Ok(run);
+/// Shows what there is of a run's log, or of dbt's own logs of its steps.
+fn print(run: &Run, debug: bool) {
+    for step in run.steps.iter().flatten() {
+        let log = if debug { &step.debug_logs } else { &step.logs };
+        let log = log.as_deref().unwrap_or_default();
+        if !log.is_empty() {
+            output::line(step.headline());
+            output::text(log);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-async fn look(client: &Client, path: &str) -> Result<Run, CliError> {
-    Ok(client.get(&format!("{path}?include_related=run_steps")).await?)
-}
-
-/// How much of each step's log has been shown.
-#[derive(Default)]
-struct Printed(BTreeMap<i64, usize>);
-
-impl Printed {
-    fn print(&mut self, run: &Run) {
-        for step in run.steps.iter().flatten() {
-            let log = step.logs.as_deref().unwrap_or_default();
-            if log.is_empty() {
-                continue;
-            }
-            let shown = self.0.entry(step.id).or_insert_with(|| {
-                output::line(format!("--- {}. {}", step.index, step.name));
-                0
-            });
-            // A log only grows.
-            output::text(log.get(*shown..).unwrap_or_default());
-            *shown = log.len();
-        }
+impl Step {
+    /// What stands above a step's log.
+    pub(super) fn headline(&self) -> String {
+        format!("--- {}. {}", self.index, self.name)
     }
 }
