@@ -59,8 +59,8 @@ pub struct JobSpec {
     pub echoed: EchoedJobFields,
 }
 
-/// Fields that clients send and compare. Most are only kept; what is deferred to and the job that is
-/// waited for (`completion_condition`) are acted on.
+/// Fields that clients send and compare. Most are only kept; what is deferred to, the job that is
+/// waited for (`completion_condition`) and `triggers_on_draft_pr` are acted on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the wire's own switches")]
 pub struct EchoedJobFields {
@@ -80,7 +80,7 @@ pub struct EchoedJobFields {
     pub run_lint: bool,
     /// `errors_on_lint_failure`
     pub errors_on_lint_failure: bool,
-    /// `triggers_on_draft_pr`
+    /// `triggers_on_draft_pr`: whether drafts of pull requests start it, too.
     pub triggers_on_draft_pr: bool,
     /// `cost_optimization_features`
     pub cost_optimization_features: Vec<String>,
@@ -105,15 +105,15 @@ pub struct CompletionCondition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the wire's own switches")]
 pub struct Triggers {
-    /// `github_webhook`
+    /// `github_webhook`: pull requests at GitHub.
     pub github_webhook: bool,
-    /// `git_provider_webhook`
+    /// `git_provider_webhook`: pull requests at another host.
     pub git_provider_webhook: bool,
     /// `schedule`
     pub schedule: bool,
-    /// `on_merge`
+    /// `on_merge`: what comes onto the branch that its environment builds.
     pub on_merge: bool,
-    /// `custom_branch_only`
+    /// `custom_branch_only`, deprecated and only kept: pull requests have to lead into that branch.
     pub custom_branch_only: bool,
 }
 

@@ -37,6 +37,8 @@ pub mod environment;
 pub mod environment_variable;
 pub mod event;
 pub mod extended_attributes;
+pub mod git_event;
+pub mod git_hook;
 pub mod group;
 mod id;
 pub mod invite;

@@ -7,6 +7,7 @@ use crate::{
     authz::PrincipalId,
     environment::{BranchName, EnvironmentSpec},
     job::{DbtCommand, JobSpec},
+    webhook::GitHookKey,
 };
 
 /// One run of a job.
@@ -92,6 +93,9 @@ pub struct Trigger {
     /// The failed run that it takes up, and where.
     #[serde(default)]
     pub retry: Option<Retry>,
+    /// The hook that a git host sent it to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hook: Option<GitHookKey>,
 }
 
 /// What a run takes up of one that failed.
@@ -226,6 +230,7 @@ impl Trigger {
             gitlab_merge_request: None,
             non_native_pull_request: None,
             retry: None,
+            hook: None,
         }
     }
 

@@ -84,6 +84,8 @@ keys! {
     EventKey = "wev_";
     /// What names a receipt of an event.
     ReceiptKey = "wrc_";
+    /// What names the address that a git host sends to.
+    GitHookKey = "ghk_";
 }
 
 /// A webhook: where to send what happens to the runs of which jobs.

@@ -50,6 +50,15 @@ impl<T: Serialize + ToSchema> Answer for Created<T> {
     }
 }
 
+/// What was taken and is acted on: 202.
+pub(crate) struct Accepted<T>(pub(crate) T);
+
+impl<T: Serialize> IntoResponse for Accepted<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::ACCEPTED, Json(Envelope::success(202, self.0))).into_response()
+    }
+}
+
 /// A page of a list, with what was asked.
 pub(crate) struct Page<T>(pub(crate) ListParams, pub(crate) Paged<T>);
 

@@ -22,6 +22,10 @@ pub(crate) enum ApiError {
     /// The credential is malformed, unknown, expired, revoked or disabled: one and the same answer.
     #[error("invalid token")]
     Unauthenticated,
+    /// What a git host sent is not signed with the secret of a hook, or the hook is unknown: one
+    /// and the same answer.
+    #[error("the address is that of no hook, or the delivery is not signed with its secret")]
+    NotSigned,
     /// The credential was presented in a way that is refused (RFC 6750, section 3.1).
     #[error("{reason}")]
     BadPresentation {
@@ -109,7 +113,8 @@ impl ApiError {
                 | StoreError::AddressRefused { .. }
                 | StoreError::AddressRestricted
                 | StoreError::UserOnly { .. },
-            ) => StatusCode::FORBIDDEN,
+            )
+            | Self::NotSigned => StatusCode::FORBIDDEN,
             Self::BadPresentation { .. }
             | Self::Invalid(_)
             | Self::Store(
@@ -187,6 +192,7 @@ impl ApiError {
                 | StoreError::NotOffered(_)
                 | StoreError::UserOnly { .. },
             )
+            | Self::NotSigned
             | Self::NoSuchPath => Some(self.to_string()),
             _ => None,
         }
@@ -253,9 +259,11 @@ impl ApiError {
             (Self::NoCredential, _) => Some("Bearer"),
             (_, StatusCode::UNAUTHORIZED) => Some("Bearer error=\"invalid_token\""),
             // No other token would do better from there, or no more rights.
-            (Self::Store(StoreError::AddressRefused { .. } | StoreError::AddressRestricted), _) => {
-                None
-            }
+            (
+                Self::Store(StoreError::AddressRefused { .. } | StoreError::AddressRestricted)
+                | Self::NotSigned,
+                _,
+            ) => None,
             (_, StatusCode::FORBIDDEN) => Some("Bearer error=\"insufficient_scope\""),
             (Self::BadPresentation { .. }, _) => Some("Bearer error=\"invalid_request\""),
             _ => None,

@@ -18,6 +18,7 @@ mod error;
 mod exports;
 mod extract;
 mod failures;
+mod git_hooks;
 mod mail;
 mod openapi;
 mod operations;

@@ -109,6 +109,18 @@ async fn no_secret_is_logged_written_or_answered_twice() {
     answers.push(acme.admin.delete(&acme.v3(&format!("/service-tokens/{id}/"))).await);
     answers.push(token.get("/api/v2/whoami/").await);
     let (signing, signature) = delivered(&acme, &sales).await;
+    let remote = json!({ "remote_url": "https://git.example/acme/shop" });
+    let repository = acme.admin.post(&sales.v3("/repositories/"), remote).await.id();
+    let hook = sales.v3(&format!("/repositories/{repository}/webhook/"));
+    let armed = acme.admin.post(&hook, json!({})).await.data();
+    let hook_secret = armed["secret"].as_str().unwrap();
+    let url = armed["url"].as_str().unwrap().strip_prefix(app.url()).unwrap().to_owned();
+    for proof in [hook_secret, "wrong"] {
+        let sent = app.anonymous().request(Method::POST, &url).body("{}");
+        let sent = sent.header("X-Gitlab-Event", "Push Hook").header("X-Gitlab-Token", proof);
+        answers.push(TestAnswer::of(sent).await);
+    }
+    answers.push(acme.admin.get(&hook).await);
     answers.push(acme.admin.get(&acme.v3("/webhooks/subscriptions")).await);
     let admin = acme.admin_caller().await;
     let permit = domain::authz::authorize(&admin, acme.id).unwrap();
@@ -118,7 +130,8 @@ async fn no_secret_is_logged_written_or_answered_twice() {
 
     let logged = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
     assert!(logged.len() > 1_000, "the log was heard");
-    for secret in [token.secret(), acme.admin.secret(), password, &signing, &signature] {
+    for secret in [token.secret(), acme.admin.secret(), password, &signing, &signature, hook_secret]
+    {
         for (index, answer) in answers.iter().enumerate() {
             assert!(!answer.text().contains(secret), "answer {index}: {}", answer.text());
         }

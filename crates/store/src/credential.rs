@@ -7,8 +7,11 @@ use domain::{
     authz::{
         AccountTerms, Credential, Grant, Origin, Principal, PrincipalId, Restrictions, SystemTask,
     },
+    git_hook::GitHook,
+    kept::Hidden,
     secret::{TokenKind, TokenSecret},
     token_credential::Life,
+    webhook::GitHookKey,
 };
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait as _, FromQueryResult, JoinType, QueryFilter as _,
@@ -24,7 +27,7 @@ use crate::{
         service_token_permission::{self, grant},
         service_token_restriction, time,
     },
-    last_used, outbox,
+    git_hooks, last_used, outbox,
     principals::Known,
     rows::{ACTIVE, from_text},
 };
@@ -337,6 +340,31 @@ impl Store {
             Ok(Arc::new(Principal::system(SystemTask::Messenger, row.into_domain()?.terms())))
         };
         accounts.into_iter().map(messenger).collect()
+    }
+
+    /// The hook with this key, and the git host as it acts there, if `proved` says so of the
+    /// hook's secret; `None` if not. It is asked without one where there is no such hook.
+    ///
+    /// # Errors
+    /// [`StoreError::AddressRefused`] by the IP restrictions of the hook's account,
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    pub async fn git_host(
+        &self,
+        key: &GitHookKey,
+        origin: &Origin,
+        proved: impl FnOnce(Option<&Hidden>) -> bool + Send,
+    ) -> Result<Option<(GitHook, Arc<Principal>)>, StoreError> {
+        let found = git_hooks::with_secret(self, key).await?;
+        let proved = proved(found.as_ref().map(|(_, secret)| secret));
+        let Some((hook, _)) = found.filter(|_| proved) else { return Ok(None) };
+        let account = account::Entity::find_by_id(hook.account.get()).one(self.reader()).await;
+        let Some(account) = account.map_err(StoreError::db)? else { return Ok(None) };
+        let rules = account.ip_rules_enabled.then_some(account.ip_rules_revision);
+        let terms = account.into_domain()?.terms();
+        let principal = Arc::new(Principal::system(SystemTask::GitHost, terms));
+        let known = Known { principal, rules, ends_at: None };
+        let admitted = self.admitted(Some(known), origin).await?;
+        Ok(admitted.map(|principal| (hook, principal)))
     }
 
     /// Writes down when tokens were last used, in one statement for each table; never moves a

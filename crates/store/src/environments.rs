@@ -1,5 +1,7 @@
 //! Environments.
 
+use std::collections::BTreeMap;
+
 use domain::{
     AccountId, EnvironmentId, ProjectId,
     authz::{Category, Environments, Permit, Read, Write},
@@ -213,6 +215,22 @@ pub(crate) async fn find_any(
 ) -> Result<Environment, StoreError> {
     let rows = of_account::<Entity>(Column::AccountId, account).filter(Column::Id.eq(id.get()));
     only(rows, db).await?.into_domain()
+}
+
+/// Those of a project that are not deleted.
+pub(crate) async fn of_project(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    project: ProjectId,
+) -> Result<BTreeMap<EnvironmentId, Environment>, StoreError> {
+    let rows = of_account::<Entity>(Column::AccountId, account)
+        .filter(Column::ProjectId.eq(project.get()))
+        .filter(Column::State.eq(ACTIVE))
+        .all(db)
+        .await
+        .map_err(StoreError::db)?;
+    let found = rows.into_iter().map(Model::into_domain);
+    found.map(|row| row.map(|environment| (environment.id, environment))).collect()
 }
 
 async fn save(tx: &Tx, environment: &Environment) -> Result<(), StoreError> {

@@ -46,6 +46,7 @@ mod environments;
 mod error;
 mod events;
 mod generated;
+mod git_hooks;
 mod grant_rows;
 mod groups;
 mod invites;
@@ -99,6 +100,8 @@ pub use invites::NewInvites;
 pub use ip_restrictions::RuleOfSet;
 pub use keyring::{Keyring, KeyringError};
 pub use outbox::Ticket;
-pub use runs::{ClaimedRun, DebugLog, LatestRuns, LogMark, LogPiece, StepWithLogs};
+pub use runs::{
+    ClaimedRun, DebugLog, GitDeliveryOutcome, LatestRuns, LogMark, LogPiece, StepWithLogs,
+};
 pub use service_tokens::{ImportedToken, NewServiceToken};
 pub use users::NamesChange;

@@ -63,7 +63,7 @@ impl Store {
     ) -> Result<Kept<ModelNotifications>, E> {
         let mut tx = self.begin(permit).await?;
         let environment = environments::find(tx.db(), tx.account(), environment).await?;
-        permit.within(environment.project).map_err(StoreError::from)?;
+        permit.at(environment.place()).map_err(StoreError::from)?;
         let before = of(tx.db(), tx.account(), environment.id).await?;
         let now = before.as_ref().map(|before| before.spec);
         let spec = change(now.unwrap_or(ModelNotifications::none(environment.id)))?;

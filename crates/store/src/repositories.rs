@@ -20,6 +20,7 @@ use crate::{
         repository::{ActiveModel, Column, Entity, Model},
         time,
     },
+    git_hooks,
     list::{Collection, Field, Kind, State},
     managed_repositories, projects,
     rows::{ACTIVE, DELETED, Placed, from_text, of_account, only, said, to_text, within},
@@ -161,6 +162,7 @@ impl Store {
         let repository = find(tx.db(), tx.account(), id).await?;
         permit.within(repository.project)?;
         check_unused(&tx, id).await?;
+        git_hooks::forget(&tx, id).await?;
         Entity::update_many()
             .col_expr(Column::State, Expr::value(DELETED))
             .col_expr(Column::Secret, Expr::value(None::<Vec<u8>>))

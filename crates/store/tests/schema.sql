@@ -104,6 +104,26 @@ CREATE INDEX "environments_account_id_project_id_state_id" ON "environments" ("a
 CREATE TABLE "events" ( "seq" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "at" integer NOT NULL,
   "payload" text NOT NULL );
+CREATE TABLE "git_deliveries" ( "hook_id" integer NOT NULL,
+  "name" text NOT NULL,
+  "at" integer NOT NULL, PRIMARY KEY ("hook_id",
+  "name"),
+  FOREIGN KEY ("hook_id") REFERENCES "git_hooks" ("id") );
+CREATE INDEX "git_deliveries_hook_id_at" ON "git_deliveries" ("hook_id",
+  "at");
+CREATE TABLE "git_hooks" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "account_id" integer NOT NULL,
+  "project_id" integer NOT NULL,
+  "repository_id" integer NOT NULL,
+  "key" text NOT NULL,
+  "secret" blob NOT NULL,
+  "created_at" integer NOT NULL,
+  "rotated_at" integer NOT NULL,
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
+  FOREIGN KEY ("project_id") REFERENCES "projects" ("id"),
+  FOREIGN KEY ("repository_id") REFERENCES "repositories" ("id") );
+CREATE UNIQUE INDEX "git_hooks_key" ON "git_hooks" ("key");
+CREATE UNIQUE INDEX "git_hooks_repository_id" ON "git_hooks" ("repository_id");
 CREATE TABLE "group_members" ( "group_id" integer NOT NULL,
   "user_id" integer NOT NULL, PRIMARY KEY ("group_id",
   "user_id"),

@@ -22,8 +22,10 @@ mod account;
 mod answer;
 mod app;
 mod client;
+mod git_host;
 
 pub use account::{ServiceTokenBuilder, TestAccount, TestProject};
 pub use answer::TestAnswer;
 pub use app::TestApp;
 pub use client::TestClient;
+pub use git_host::TestHook;

@@ -19,6 +19,7 @@ mod body;
 pub mod client;
 mod envelope;
 mod field;
+mod git_host;
 mod include;
 mod invalid;
 mod kept;
@@ -29,6 +30,7 @@ pub mod v3;
 
 pub use body::from_json;
 pub use envelope::{Envelope, Extra, Pagination, Reasons, RequiredPermission, Status};
+pub use git_host::git_event;
 pub use include::Include;
 pub use invalid::Invalid;
 pub use kept::{KeptBody, KeptFace};

@@ -68,12 +68,14 @@ pub enum SystemTask {
     Messenger,
     /// Removes artifacts that are older than they are kept.
     Keeper,
+    /// A git host, by the signed hook of a repository.
+    GitHost,
 }
 
 impl SystemTask {
     /// Every task.
-    pub const ALL: [Self; 5] =
-        [Self::Runner, Self::Auditor, Self::Importer, Self::Messenger, Self::Keeper];
+    pub const ALL: [Self; 6] =
+        [Self::Runner, Self::Auditor, Self::Importer, Self::Messenger, Self::Keeper, Self::GitHost];
 
     /// The key of the catalogue.
     #[must_use]
@@ -84,6 +86,7 @@ impl SystemTask {
             Self::Importer => "importer",
             Self::Messenger => "messenger",
             Self::Keeper => "keeper",
+            Self::GitHost => "git_host",
         }
     }
 }

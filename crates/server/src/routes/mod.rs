@@ -18,6 +18,7 @@ use crate::{
     endpoint::{Described, Endpoint},
     error::ApiError,
     extract::MAX_BODY,
+    git_hooks::{self, MAX_DELIVERY},
     operations::documented_operations,
     public, request_id, unread,
 };
@@ -69,12 +70,13 @@ pub struct ServedRoute {
 }
 
 /// The public routes: method, path. Everything else wants a token.
-const PUBLIC: [(&str, &str); 5] = [
+const PUBLIC: [(&str, &str); 6] = [
     ("GET", "/"),
     ("GET", "/healthz"),
     ("GET", "/api/openapi.json"),
     ("GET", "/invites/accept"),
     ("POST", "/api/v3/invites/accept"),
+    ("POST", "/hooks/git/{hook_key}"),
 ];
 
 /// The public routes, as `public-routes.txt` lists them: `GET /healthz`.
@@ -154,13 +156,19 @@ pub(crate) fn router(app: App) -> Router {
         .route("/healthz", get(public::health))
         .route("/api/openapi.json", get(public::openapi))
         .route("/invites/accept", get(public::how_to_accept))
-        .route("/api/v3/invites/accept", post(v3::invites::accept));
+        .route("/api/v3/invites/accept", post(v3::invites::accept))
+        .route("/hooks/git/{hook_key}", git_hook());
     let all = served
         .into_iter()
         .map(|route| (route.path, route.handler))
         .chain(missing)
         .fold(public, |router, (path, handler)| router.route(path, handler));
     dressed(all, app)
+}
+
+/// Where git hosts send to; what they tell of a push can be long.
+fn git_hook() -> MethodRouter<App> {
+    post(git_hooks::take).layer(DefaultBodyLimit::max(MAX_DELIVERY))
 }
 
 /// What holds for every path: limits, what is answered to the rest and to a panic, the request's

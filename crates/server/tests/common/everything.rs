@@ -34,6 +34,8 @@ pub(crate) async fn everything<'a>(
         json!({ "remote_url": format!("https://git.example/{mark}.git") }),
     )
     .await;
+    let hook = project.v3(&format!("/repositories/{repository}/webhook/"));
+    assert_eq!(account.admin.post(&hook, json!({})).await.status(), 201);
     let connection = post(
         account.v3("/connections/"),
         json!({

@@ -10,6 +10,8 @@ pub(crate) mod audit_record;
 pub(crate) mod connection;
 pub(crate) mod environment;
 pub(crate) mod event;
+pub(crate) mod git_delivery;
+pub(crate) mod git_hook;
 pub(crate) mod group;
 pub(crate) mod group_member;
 pub(crate) mod group_permission;

@@ -22,6 +22,7 @@ mod m0023_artifacts;
 mod m0030_run_counts;
 mod m0040_progress;
 mod m0041_debug_logs;
+mod m0050_git_hooks;
 mod m0060_git_tokens;
 mod m0070_token_credentials;
 mod m0080_token_restrictions;
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0060_git_tokens::Migration),
             Box::new(m0040_progress::Migration),
             Box::new(m0041_debug_logs::Migration),
+            Box::new(m0050_git_hooks::Migration),
         ]
     }
 }

@@ -5,6 +5,7 @@ mod claim;
 mod debug_logs;
 mod deferral;
 mod followers;
+mod git_host;
 mod lease;
 mod outlook;
 mod queue;
@@ -39,6 +40,7 @@ use crate::{
 
 pub use claim::ClaimedRun;
 pub use debug_logs::DebugLog;
+pub use git_host::GitDeliveryOutcome;
 pub(crate) use queue::{cancel_queued, enqueue};
 pub use steps::{LogMark, LogPiece, StepWithLogs};
 

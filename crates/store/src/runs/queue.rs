@@ -2,7 +2,7 @@
 
 use domain::{
     JobId, RunId,
-    authz::{Permit, Runs, Write},
+    authz::{Permit, PrincipalId, Runs, Write},
     environment::Environment,
     event::Event,
     job::Job,
@@ -62,22 +62,32 @@ impl Store {
         if run.state.is_finished() {
             return Err(already_finished());
         }
-        let run = Run { cancelled_by: Some(permit.author()), ..run };
-        let object = format!("run:{id}");
-        tx.record("run.cancel_requested", object, Some(run.project), None, None).await?;
-        let run = match run.state {
-            RunState::Queued | RunState::Finished { .. } => {
-                end(&mut tx, run, Outcome::Cancelled, "cancelled before it began").await?
-            }
-            RunState::Starting { .. } | RunState::Running { .. } => {
-                let run = Run { cancel_requested: true, updated_at: tx.now(), ..run };
-                save(&tx, run.state, &run).await?;
-                tx.event(Event::RunCancelRequested { id }).await?;
-                run
-            }
-        };
+        let run = cancel(&mut tx, permit.author(), run, "cancelled before it began").await?;
         tx.commit().await?;
         Ok(run)
+    }
+}
+
+/// Asks a run that has not finished to stop; a queued one ends at once, with these words.
+pub(super) async fn cancel(
+    tx: &mut Tx,
+    by: PrincipalId,
+    run: Run,
+    queued: &str,
+) -> Result<Run, StoreError> {
+    let run = Run { cancelled_by: Some(by), ..run };
+    let object = format!("run:{}", run.id);
+    tx.record("run.cancel_requested", object, Some(run.project), None, None).await?;
+    match run.state {
+        RunState::Queued | RunState::Finished { .. } => {
+            end(tx, run, Outcome::Cancelled, queued).await
+        }
+        RunState::Starting { .. } | RunState::Running { .. } => {
+            let run = Run { cancel_requested: true, updated_at: tx.now(), ..run };
+            save(tx, run.state, &run).await?;
+            tx.event(Event::RunCancelRequested { id: run.id }).await?;
+            Ok(run)
+        }
     }
 }
 

@@ -121,7 +121,8 @@ pub struct RunTrigger {
     pub id: i64,
     pub run_id: i64,
     pub cause: String,
-    /// `api`, `scheduled`, `job completion`, or `rerun` of a run that takes up a failed one.
+    /// `api`, `scheduled`, `job completion`, `ci` and `merge` by a git host, or `rerun` of a run that
+    /// takes up a failed one.
     pub cause_category: String,
     /// The uid of the token that it was started with; null where Narrowgate started it.
     pub token_uid: Option<String>,
@@ -148,6 +149,13 @@ fn category(trigger: &Trigger) -> &'static str {
     match (&trigger.retry, trigger.after, trigger.by) {
         (Some(_), _, _) => "rerun",
         (None, Some(_), _) => "job completion",
+        (None, None, _) if trigger.hook.is_some() => {
+            if trigger.is_for_pull_request() {
+                "ci"
+            } else {
+                "merge"
+            }
+        }
         (None, None, PrincipalId::System(_)) => "scheduled",
         (None, None, PrincipalId::ServiceToken(_) | PrincipalId::User(_)) => "api",
     }

@@ -8,6 +8,7 @@ mod credential;
 mod environment;
 mod environment_variable;
 mod extended_attributes;
+mod git_hook;
 mod group;
 mod invite;
 mod ip_restriction;
@@ -50,6 +51,7 @@ pub use environment_variable::{
     VariableCell, VariableEdit, VariableNameBody, VariablesBody, VariablesInPlaces,
 };
 pub use extended_attributes::{ExtendedAttributes, ExtendedAttributesBody};
+pub use git_hook::{GitDelivery, NotStartedJob, RepositoryWebhook, StartedRun};
 pub use group::{AssignGroupsBody, Group, GroupBody, GroupPermission, GroupShown};
 pub use invite::{AcceptInviteBody, InviteAccepted, InviteLink, InvitesBody, InvitesSent};
 pub use ip_restriction::{

@@ -28,6 +28,7 @@ pub(crate) mod project_permissions;
 pub(crate) mod projects;
 mod related;
 pub(crate) mod repositories;
+pub(crate) mod repository_webhook;
 pub(crate) mod service_tokens;
 pub(crate) mod source_freshness;
 pub(crate) mod token_restrictions;

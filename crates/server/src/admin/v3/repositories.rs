@@ -135,7 +135,7 @@ pub(in crate::admin) async fn page(
 }
 
 /// A repository of the path's project.
-async fn find(
+pub(super) async fn find(
     app: &App,
     permit: &Permit<Read, Repositories>,
     project: ProjectId,
