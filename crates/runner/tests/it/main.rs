@@ -25,4 +25,5 @@ mod shop;
 mod side_by_side;
 mod surroundings;
 mod tokens;
+mod triggers;
 mod versions;

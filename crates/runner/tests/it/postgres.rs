@@ -14,25 +14,25 @@ use tempfile::TempDir;
 use crate::house::{House, real_dbt};
 
 /// Quotes, a template, a percent sign: what is lost where a text is pasted into another.
-const PASSWORD: &str = r#"p{{ss}}w'"rd %#"#;
+pub(crate) const PASSWORD: &str = r#"p{{ss}}w'"rd %#"#;
 
 /// A PostgreSQL server of one test, on a port of its own.
-struct Postgres {
+pub(crate) struct Postgres {
     programs: PathBuf,
     folder: TempDir,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Postgres {
     /// Where its programs are; `None` if it is not installed.
-    fn programs() -> Option<PathBuf> {
+    pub(crate) fn programs() -> Option<PathBuf> {
         let named = std::env::var_os("NARROWGATE_TEST_POSTGRES_BIN").map(PathBuf::from);
         let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
         let installed = versions.map(|version| version.path().join("bin"));
         named.into_iter().chain(installed).find(|bin| bin.join("initdb").is_file())
     }
 
-    fn start(programs: PathBuf) -> Self {
+    pub(crate) fn start(programs: PathBuf) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         fs::write(folder.path().join("password"), PASSWORD).unwrap();
@@ -71,7 +71,7 @@ impl Postgres {
         said
     }
 
-    fn sql(&self, database: &str, text: &str) -> String {
+    pub(crate) fn sql(&self, database: &str, text: &str) -> String {
         let port = self.port.to_string();
         let place = ["-h", "127.0.0.1", "-p", &port, "-U", "ada", "-d", database, "-At"];
         self.run("psql", &[&place[..], &["-c", text]].concat()).trim().to_owned()
@@ -89,7 +89,7 @@ fn is_root() -> bool {
 }
 
 /// Whether dbt can speak to PostgreSQL.
-fn dbt_has_postgres() -> bool {
+pub(crate) fn dbt_has_postgres() -> bool {
     let output = Command::new(real_dbt()).arg("--version").output().unwrap();
     String::from_utf8_lossy(&output.stdout).contains("- postgres:")
 }

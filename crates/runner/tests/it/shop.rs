@@ -18,7 +18,7 @@ pub(crate) async fn shop(house: &House) -> Place {
     house.place(copy.to_str().unwrap()).await
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
