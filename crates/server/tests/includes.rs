@@ -42,7 +42,6 @@ async fn objects(house: &House) -> Vec<Object> {
         "docs_job_id": job, "freshness_job_id": job });
     made(sales.url(), links).await;
     let run = house.run(job).await;
-    house.begin(&["Invoke dbt with `dbt build`"]).await;
     let project = &["created_at", "default_version", "fusion_readiness", "id", "updated_at"];
     let of_project = &[
         "connection",
@@ -125,7 +124,9 @@ fn is_empty(key: &str, related: &Value) -> bool {
 #[tokio::test]
 async fn each_required_key_is_there_and_what_is_related_comes_by_its_name_alone() {
     let house = House::new().await;
-    for Object { path, required, related } in objects(&house).await {
+    let objects = objects(&house).await;
+    house.begin(&["Invoke dbt with `dbt build`"]).await;
+    for Object { path, required, related } in objects {
         let bare = house.acme.admin.get(&path).await.data();
         for key in required.iter().chain(related) {
             assert!(bare.get(key).is_some(), "{path} has no `{key}`: {bare}");
