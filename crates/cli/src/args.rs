@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use domain::{
-    AccountId, JobId, Name, Plan, ProjectId, RunId, ServiceTokenId, Timestamp, user::Email,
+    AccountId, EnvironmentId, JobId, Name, Plan, ProjectId, RunId, ServiceTokenId, Timestamp,
+    user::Email,
 };
 
 /// Service account tokens for dbt Core, and the APIs that they open.
@@ -338,6 +339,12 @@ Example: a token that may run the jobs of project 7 and read metadata everywhere
     Show(TokenShowArgs),
     /// A token's permissions; with --grant, replaced as a whole; with --none, taken away
     Permissions(TokenPermissionsArgs),
+    /// What a token is held to beside its permissions; with options, replaced as a whole; with
+    /// --none, taken back
+    #[command(after_help = "\
+Example: jobs 12 and 13 only, from one network, at most 5 times a second
+  narrowgate token restrictions 7 --job 12 --job 13 --address 192.0.2.0/24 --rate 5")]
+    Restrictions(TokenRestrictionsArgs),
     /// Delete a token: it stops working at once
     Delete(TokenShowArgs),
     /// Take over the metadata of tokens made elsewhere, from CSV or JSON, on the server's machine
@@ -358,6 +365,8 @@ pub(crate) struct TokenCreateArgs {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) grants: GrantArgs,
+    #[command(flatten)]
+    pub(crate) restrictions: RestrictionArgs,
 }
 
 /// Grants as text.
@@ -395,6 +404,47 @@ pub(crate) struct TokenPermissionsArgs {
     pub(crate) none: bool,
 }
 
+/// What a token is held to.
+#[derive(Debug, Args)]
+#[group(multiple = true)]
+pub(crate) struct RestrictionArgs {
+    /// From this network or address only; may be repeated
+    #[arg(long = "address", value_name = "CIDR")]
+    pub(crate) addresses: Vec<String>,
+    /// This environment, and what is in it, only; may be repeated
+    #[arg(long = "environment", value_name = "ID")]
+    pub(crate) environment_ids: Vec<EnvironmentId>,
+    /// This job, and its runs, only; may be repeated
+    #[arg(long = "job", value_name = "ID")]
+    pub(crate) jobs: Vec<JobId>,
+    /// No write at all
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// So many requests a second
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<i64>,
+    /// So many at once; as many as a second unless given
+    #[arg(long, value_name = "N", requires = "rate")]
+    pub(crate) burst: Option<i64>,
+    /// Also a list of addresses that shuts out the own one
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// `token restrictions`
+#[derive(Debug, Args)]
+pub(crate) struct TokenRestrictionsArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    pub(crate) id: ServiceTokenId,
+    #[command(flatten)]
+    pub(crate) restrictions: RestrictionArgs,
+    /// Take all of them back
+    #[arg(long, conflicts_with = "RestrictionArgs")]
+    pub(crate) none: bool,
+}
+
 /// `token import`
 #[derive(Debug, Args)]
 pub(crate) struct TokenImportArgs {
@@ -415,7 +465,8 @@ pub(crate) struct TokenImportArgs {
 #[command(after_help = "\
 Asks about the token that calls, or with --service-token about another one.
 Exit code 0: it may; 3: it may not; 1: the question failed.
-  narrowgate check --resource runs --access write --project 7")]
+  narrowgate check --resource runs --access write --project 7
+  narrowgate check --resource runs --access write --job 12 --address 192.0.2.7 --service-token 3")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) client: ClientArgs,
@@ -428,9 +479,21 @@ pub(crate) struct CheckArgs {
     /// In which project; anywhere unless given
     #[arg(long)]
     pub(crate) project: Option<ProjectId>,
+    /// On which environment, or in it
+    #[arg(long)]
+    pub(crate) environment: Option<EnvironmentId>,
+    /// On which job, or its runs
+    #[arg(long)]
+    pub(crate) job: Option<JobId>,
     /// In environments of which category
     #[arg(long)]
     pub(crate) environment_category: Option<String>,
+    /// From which address; who asks has to read service tokens
+    #[arg(long)]
+    pub(crate) address: Option<std::net::IpAddr>,
+    /// When; now unless given
+    #[arg(long, value_parser = Timestamp::parse)]
+    pub(crate) at: Option<Timestamp>,
     /// About which service token
     #[arg(long)]
     pub(crate) service_token: Option<ServiceTokenId>,

@@ -404,6 +404,36 @@ fn check_asks_about_another_token_and_about_one_project() {
 }
 
 #[test]
+fn a_token_is_held_to_restrictions_and_let_go_of_them() {
+    let folder = Folder::new();
+    let admin = folder.init("Acme");
+    let server = Server::start(&folder);
+    let run = |arguments: &[&str]| server.client(&admin, arguments);
+    let made = ["token", "create", "--json", "--name", "t", "--grant", "job_admin", "--read-only"];
+    let made: Value = serde_json::from_str(&run(&made).out).unwrap();
+    let (id, secret) = (made["id"].to_string(), made["token_string"].clone());
+    let mut token = admin.clone();
+    token["personal_token"] = secret;
+    let may_write =
+        || server.client(&token, &["check", "--resource", "jobs", "--access", "write"]).code;
+    assert_eq!(
+        (run(&["token", "restrictions", &id]).out.trim(), may_write()),
+        ("read-only", Some(3))
+    );
+    let held = ["--address", "127.0.0.0/8", "--rate", "100", "--burst", "50"];
+    let held = run(&[&["token", "restrictions", &id][..], &held].concat());
+    assert_eq!(held.out, "from 127.0.0.0/8 only\n100 requests a second, 50 at once\n", "{held:?}");
+    assert_eq!(may_write(), Some(0));
+    let shut = run(&["token", "restrictions", &id, "--address", "192.0.2.1"]);
+    assert_eq!(shut.code, Some(1));
+    assert!(shut.err.contains("would shut out your own address"), "{shut:?}");
+    let both = run(&["token", "restrictions", &id, "--none", "--read-only"]);
+    assert_eq!(both.code, Some(2), "{both:?}");
+    let free = run(&["token", "restrictions", &id, "--none"]);
+    assert_eq!(free.out, "held to nothing beside its grants\n");
+}
+
+#[test]
 fn a_script_says_in_one_line_which_program_is_missing() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let folder = Folder::new();

@@ -21,8 +21,8 @@ use divan::{Bencher, black_box, counter::ItemsCount};
 use domain::{
     Plan, Timestamp,
     authz::{
-        Action, Caller, Category, Extent, Grant, Jobs, Members, Origin, Permit, Principal, Read,
-        Restrictions, Write, authorize, contained, decide,
+        Action, Caller, Category, Extent, Grant, Jobs, Judge, Members, Origin, Permit, Principal,
+        Read, Restrictions, Whereabouts, Write, authorize, contained, decide,
     },
     ip_restriction::Cidr,
     networks::Networks,
@@ -130,6 +130,33 @@ fn one_job_under_every_restriction(bencher: Bencher) {
     bencher.counter(ItemsCount::new(PRINCIPALS)).bench_local(|| {
         for principal in &principals {
             black_box(Extent::of(black_box(principal), WRITE_JOBS).covers(black_box(place)));
+        }
+    });
+}
+
+/// Each item is a batch: 1,000 questions about one principal, each action on some job.
+#[divan::bench]
+fn a_thousand_checks(bencher: Bencher) {
+    let (table, by) = (Table::read(), every_restriction());
+    let principals: Vec<_> = principals(&table)
+        .iter()
+        .take(8)
+        .map(|rows| principal(&table, rows).restricted(by.clone()))
+        .collect();
+    let actions: Vec<_> = Action::all().collect();
+    let questions: Vec<_> = (0..1_000)
+        .map(|number| {
+            let (id, of) = (NAMED[number % 4], Category::ALL[number % 3]);
+            let place = environment(project(id), of).of_job(job_id(id, of));
+            (actions[number % actions.len()], Whereabouts::Object(place))
+        })
+        .collect();
+    bencher.counter(ItemsCount::new(principals.len())).bench_local(|| {
+        for principal in &principals {
+            let mut judge = Judge::of(black_box(principal));
+            for (action, at) in &questions {
+                let _ = black_box(judge.ask(*action, *at));
+            }
         }
     });
 }

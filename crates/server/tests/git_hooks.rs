@@ -553,7 +553,8 @@ async fn a_secret_that_is_changed_between_check_and_commit_starts_nothing() {
     hooked.merge_job().await;
     let store = &hooked.house.app.store;
     let key = hooked.hook.path.rsplit('/').next().unwrap().parse().unwrap();
-    let (hook, principal) = store.git_host(&key, &Origin::local(), |_| true).await.unwrap().unwrap();
+    let (hook, principal) =
+        store.git_host(&key, &Origin::local(), |_| true).await.unwrap().unwrap();
     hooked.house.wait(1);
     armed(&hooked.house, &hooked.admin_path()).await;
 

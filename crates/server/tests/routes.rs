@@ -8,11 +8,14 @@
     reason = "what fails here is a failed test"
 )]
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::everything::everything;
 use reqwest::Method;
-use serde_json::json;
-use testkit::{TestAnswer, TestApp};
+use serde_json::{Value, json};
+use testkit::{TestAccount, TestAnswer, TestApp, TestClient};
 
 const CATALOGUE: &str = include_str!("../../domain/src/authz/catalogue.toml");
 
@@ -111,7 +114,7 @@ async fn every_operation_answers_every_permission_set_as_the_catalogue_says() {
     let operations = operations();
     let unbuilt = unbuilt();
     let decided = "/api/v2/accounts/{account_id}";
-    let mut asked = 0;
+    let (mut asked, mut checked) = (0, 0);
     for (set, (account_level, holds)) in sets() {
         let token = acme.service_token().named(&set);
         let token = if account_level {
@@ -119,7 +122,8 @@ async fn every_operation_answers_every_permission_set_as_the_catalogue_says() {
         } else {
             token.grant(&set, &project).create().await
         };
-        for (method, path, action) in &operations {
+        let check = check_all(&token, &acme, &operations).await;
+        for ((method, path, action), told) in operations.iter().zip(check) {
             let action =
                 if method == "GET" && path == decided { "read on account_record" } else { action };
             let method = Method::from_bytes(method.as_bytes()).unwrap();
@@ -134,6 +138,11 @@ async fn every_operation_answers_every_permission_set_as_the_catalogue_says() {
                 answer.text()
             );
             assert!(answer.status() != 401 && answer.status() != 500, "{set}: {method} {own}");
+            // What is asked beforehand is answered as the request is.
+            if !(method == "GET" && path == decided) {
+                assert_eq!(told["allowed"], !refused, "{set}: {method} {own}: {told}");
+                checked += 1;
+            }
             // What is not built says so by its name, to whoever may.
             let missing = unbuilt.get(&(method.to_string(), path.clone()));
             assert_eq!(answer.status() == 501, missing.is_some() && !refused, "{method} {own}");
@@ -157,8 +166,80 @@ async fn every_operation_answers_every_permission_set_as_the_catalogue_says() {
         assert_eq!(answer.status(), 401, "{method} {own}");
         asked += 1;
     }
-    println!("{asked} requests, {} operations", operations.len());
-    assert!(asked > 10_000);
+    println!("{asked} requests, {checked} checks, {} operations", operations.len());
+    assert!(asked > 10_000 && checked > 5_000);
+}
+
+/// What `check/` says of each operation's action.
+async fn check_all(
+    token: &TestClient,
+    acme: &TestAccount,
+    operations: &[(String, String, String)],
+) -> Vec<Value> {
+    let question = |(_, _, action): &(String, String, String)| {
+        let (access, resource) = action.split_once(" on ").unwrap();
+        json!({ "resource": resource, "action": access })
+    };
+    let questions: Vec<_> = operations.iter().map(question).collect();
+    let answer = token.post(&acme.v3("/check/"), json!({ "questions": questions })).await;
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    answer.data()["answers"].as_array().unwrap().clone()
+}
+
+/// Each set under restrictions, and for each action one route that needs it.
+#[tokio::test]
+async fn a_check_of_a_restricted_token_says_what_its_requests_are_answered_with() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let mut routes: Vec<_> = operations();
+    routes.sort_by(|one, other| one.2.cmp(&other.2));
+    routes.dedup_by(|one, other| one.2 == other.2);
+    let here = everything(&app, &acme, "here").await;
+    let mut asked = 0;
+    for set in sets().into_keys() {
+        for held_to in [
+            json!({ "read_only": true }),
+            json!({ "jobs": [here.id("job_id")] }),
+            json!({ "environments": [here.id("environment_id")], "rate": { "per_second": 1000 } }),
+        ] {
+            let grants = json!([{ "permission_set": set, "all_projects": true }]);
+            let body = json!({ "name": set, "permission_grants": grants, "restrictions": held_to });
+            let made = acme.admin.post(&acme.v3("/service-tokens/"), body).await;
+            assert_eq!(made.status(), 201, "{}", made.text());
+            let token = app.presenting(made.data()["token_string"].as_str().unwrap());
+            let check = check_all(&token, &acme, &routes).await;
+            for ((method, path, action), told) in routes.iter().zip(check) {
+                let method = Method::from_bytes(method.as_bytes()).unwrap();
+                let path = concrete(path, acme.id.get());
+                let answer = TestAnswer::of(token.request(method, &path)).await;
+                let what = format!("{set} {held_to}: {action} {path}: {told}: {}", answer.text());
+                assert_eq!(told["allowed"], answer.status() != 403, "{what}");
+                if answer.status() == 403 {
+                    let data = answer.data();
+                    assert_eq!(
+                        (&told["rule"], &told["status"]),
+                        (&data["rule"], &json!(403)),
+                        "{what}"
+                    );
+                    assert_eq!(told["restriction"], data["restriction"], "{what}");
+                    let keys = |sets: &Value| -> Vec<String> {
+                        let sets = sets.as_array().unwrap().iter();
+                        let key = |set: &Value| {
+                            set.get("key").unwrap_or(set).as_str().unwrap().to_owned()
+                        };
+                        sets.map(key).collect()
+                    };
+                    assert_eq!(
+                        keys(&told["permission_sets"]),
+                        keys(&data["permission_sets"]),
+                        "{what}"
+                    );
+                }
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 3_000, "{asked}");
 }
 
 fn concrete(path: &str, account: i64) -> String {

@@ -212,6 +212,24 @@ fn holds(action: Action) -> bool {
     "account_admin".parse::<domain::authz::PermissionSet>().unwrap().row().rights.allow(action)
 }
 
+/// What `check/` says of an action on the job or environment that a path names.
+async fn told(held: &TestClient, of: &Everything<'_>, path: &str, action: Action) -> Option<Value> {
+    let names = names(path);
+    // A path that names a run or a step besides has more to be found.
+    if names.iter().any(|name| ["run_id", "step_id"].contains(name)) {
+        return None;
+    }
+    let id = |name: &str| names.contains(&name).then(|| of.id(name));
+    let question = json!({
+        "resource": action.on.key(), "action": action.access.key(),
+        "job_id": id("job_id"), "environment_id": id("environment_id"),
+    });
+    id("job_id").or(id("environment_id"))?;
+    let answer = held.post(&of.account.v3("/check/"), question).await;
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    Some(answer.data())
+}
+
 /// What every route answers to a token that is held to objects of `here`, where `there` has its
 /// like: the kinds that are left, of here only; no other kind.
 async fn walk(
@@ -221,7 +239,7 @@ async fn walk(
     left: &[ResourceKind],
 ) {
     let bound = ["environment_id", "job_id", "run_id", "step_id"];
-    let (mut opened, mut hidden, mut refused) = (0, 0, 0);
+    let (mut opened, mut hidden, mut refused, mut checked) = (0, 0, 0, 0);
     for route in server::served_routes() {
         let kind = route.action.on;
         if !holds(route.action) {
@@ -242,6 +260,14 @@ async fn walk(
             let (status, text) = (answer.status(), answer.text());
             let early = status == 400 && !reads(&route) && route.method != Method::DELETE;
             assert!(status == 404 || early, "{} {path}: {text}", route.method);
+            if let Some(told) = told(held, there, route.path, route.action).await {
+                assert_eq!(
+                    (&told["allowed"], &told["status"]),
+                    (&json!(false), &json!(404)),
+                    "{told}"
+                );
+                checked += 1;
+            }
             assert!(!text.contains("there"), "{} {path}: {text}", route.method);
             hidden += usize::from(status == 404);
         }
@@ -253,7 +279,11 @@ async fn walk(
             assert!(!text.contains("there"), "{path}: {text}");
             opened += usize::from(answer.status() == 200);
         }
+        if let Some(told) = told(held, here, route.path, route.action).await {
+            assert_eq!(told["allowed"], true, "{} {}: {told}", route.method, route.path);
+        }
     }
+    assert!(checked >= 5, "{checked}");
     assert!(opened >= 8 && hidden >= 8 && refused > 80, "{opened}, {hidden}, {refused}");
 }
 

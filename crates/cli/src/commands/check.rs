@@ -14,8 +14,13 @@ pub(super) async fn run(args: CheckArgs) -> Result<ExitCode, CliError> {
         resource: Some(args.resource),
         action: Some(args.access),
         project_id: args.project.map(domain::ProjectId::get),
+        environment_id: args.environment.map(domain::EnvironmentId::get),
+        job_id: args.job.map(domain::JobId::get),
         environment_category: args.environment_category,
+        address: args.address.map(|address| address.to_string()),
+        at: args.at.map(|at| at.to_string()),
         service_token_id: args.service_token.map(domain::ServiceTokenId::get),
+        questions: None,
     };
     let client = &args.client;
     let answer: CheckAnswer = client.client()?.post(&client.v3("/check/"), &asked).await?;

@@ -9,6 +9,7 @@ mod follow;
 mod grants;
 mod init;
 mod progress;
+mod restrictions;
 mod run;
 mod runner;
 mod serve;

@@ -16,7 +16,7 @@ use wire::{
 
 use super::{
     grants::{parse, told},
-    open_existing,
+    open_existing, restrictions,
 };
 use crate::{
     args::{
@@ -33,6 +33,7 @@ pub(super) async fn run(command: TokenCommand) -> Result<ExitCode, CliError> {
         TokenCommand::List(args) => list(&args).await?,
         TokenCommand::Show(args) => show(&args).await?,
         TokenCommand::Permissions(args) => permissions(&args).await?,
+        TokenCommand::Restrictions(args) => restrictions::run(&args).await?,
         TokenCommand::Delete(args) => delete(&args).await?,
         TokenCommand::Import(args) => import(&args).await?,
     }
@@ -40,7 +41,11 @@ pub(super) async fn run(command: TokenCommand) -> Result<ExitCode, CliError> {
 }
 
 async fn create(args: &TokenCreateArgs) -> Result<(), CliError> {
-    let body = json!({ "name": args.name, "permission_grants": args.grants.body() });
+    let body = json!({
+        "name": args.name,
+        "permission_grants": args.grants.body(),
+        "restrictions": args.restrictions.body(),
+    });
     let client = &args.client;
     let made: Value = client.client()?.post(&client.v3("/service-tokens/"), &body).await?;
     if client.json {

@@ -82,7 +82,8 @@ impl Rule {
     }
 
     /// Whether another grant would lift it.
-    const fn is_lifted_by_a_grant(self) -> bool {
+    #[must_use]
+    pub const fn is_lifted_by_a_grant(self) -> bool {
         match self {
             Self::NoGrant | Self::Scope | Self::EnvironmentCategory | Self::Plan => true,
             Self::Restriction(_) | Self::AccountSetting | Self::License => false,
@@ -109,6 +110,15 @@ pub struct Explanation {
 }
 
 impl Denied {
+    /// The rule that refused; `None` where saying so would tell what exists.
+    #[must_use]
+    pub const fn rule(&self) -> Option<Rule> {
+        match self {
+            Self::OtherAccount | Self::OutsideScope(_) => None,
+            Self::NoGrant { rule, .. } | Self::NoGrantHere { rule, .. } => Some(*rule),
+        }
+    }
+
     /// What would have been needed; `None` where saying so would tell what exists.
     #[must_use]
     pub fn explanation(&self) -> Option<Explanation> {

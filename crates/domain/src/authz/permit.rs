@@ -3,8 +3,8 @@
 use std::{marker::PhantomData, net::IpAddr, sync::Arc};
 
 use super::{
-    AccessMarker, Action, Categories, Category, Denied, Extent, KindMarker, Place, Principal,
-    PrincipalId, Read, Restriction, Rule, Scope,
+    AccessMarker, Action, Categories, Category, Denied, Extent, Judge, KindMarker, Place,
+    Principal, PrincipalId, Rule, Scope,
 };
 use crate::{AccountId, ProjectId};
 
@@ -192,20 +192,8 @@ impl<A: AccessMarker, K: KindMarker> Permit<A, K> {
     /// project, or is held to other environments or jobs; [`Denied::NoGrantHere`] if it may read,
     /// but not do this, or would make something while it is held to what there is.
     pub fn at(&self, place: Place) -> Result<(), Denied> {
-        self.reaches(place)?;
-        let restrictions = self.principal().restrictions();
-        let Some(restriction) = restrictions.hide(place.environment_id(), place.job) else {
-            return Ok(());
-        };
-        let is_new = match restriction {
-            Restriction::Jobs => place.job.is_none(),
-            _ => place.environment.is_none(),
-        };
-        Err(if is_new {
-            self.not_here(place.project, None, Rule::Restriction(restriction))
-        } else {
-            Denied::OutsideScope(place.project)
-        })
+        let mut judge = Judge::of(self.principal());
+        judge.at(Action::of::<A, K>(), place)
     }
 
     /// Holds it to where a list of objects is, whichever of them are left to the caller.
@@ -213,29 +201,8 @@ impl<A: AccessMarker, K: KindMarker> Permit<A, K> {
     /// # Errors
     /// As [`Permit::at`], of the project alone.
     pub fn among(&self, project: ProjectId) -> Result<(), Denied> {
-        self.reaches(Place::project(project))
-    }
-
-    /// Whether the grants cover a place.
-    fn reaches(&self, place: Place) -> Result<(), Denied> {
-        let project = place.project;
-        let held = self.scope().categories_in(project);
-        let Some(missing) = place.categories().iter().find(|category| !held.has(**category)) else {
-            return Ok(());
-        };
-        let readable = Extent::of(self.principal(), Action::of::<Read, K>());
-        Err(if readable.categories_in(project).is_empty() {
-            Denied::OutsideScope(project)
-        } else if held.is_empty() {
-            self.not_here(project, None, Rule::Scope)
-        } else {
-            self.not_here(project, Some(*missing), Rule::EnvironmentCategory)
-        })
-    }
-
-    fn not_here(&self, project: ProjectId, category: Option<Category>, rule: Rule) -> Denied {
-        let plan = self.principal().terms().plan;
-        Denied::NoGrantHere { action: Action::of::<A, K>(), project, category, plan, rule }
+        let mut judge = Judge::of(self.principal());
+        judge.among(Action::of::<A, K>(), project, &Category::ALL)
     }
 
     /// The same caller's permit for something else, such as a related object.

@@ -39,7 +39,10 @@ pub use audit_log::{
     AuditActor, AuditContext, AuditExportDownload, AuditExportStarted, AuditExportStatus, AuditLog,
     audit_span,
 };
-pub use check::{AllProjects, Check, CheckAnswer, CheckProjects, CheckRequest, NamedSet};
+pub use check::{
+    AllProjects, Check, CheckAnswer, CheckAnswers, CheckProjects, CheckQuestion, CheckRequest,
+    Checked, Checks, NamedSet,
+};
 pub use connection::{
     ConfigBody, Connection, ConnectionBody, ConnectionConfig, ConnectionRow, DuckDbConfig,
     OtherConfig, PostgresConfig, RelatedConnection,
