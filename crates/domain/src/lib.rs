@@ -64,6 +64,7 @@ pub mod reach;
 pub mod repository;
 pub mod run;
 pub mod run_report;
+pub mod scan;
 pub mod seats;
 pub mod secret;
 pub mod semantic_layer;

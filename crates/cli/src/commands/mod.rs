@@ -12,6 +12,7 @@ mod progress;
 mod restrictions;
 mod run;
 mod runner;
+mod scan;
 mod serve;
 mod token;
 
@@ -38,6 +39,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Run(command) => run::run(command).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Dbt(command) => dbt::run(&command),
+        Command::Scan(args) => scan::run(&args),
         Command::DevCert(args) => dev_cert::run(&args),
         Command::Openapi => {
             output::json(&server::openapi())?;
