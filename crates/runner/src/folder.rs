@@ -63,7 +63,8 @@ impl RunFolder {
         self.logs().join(index.to_string())
     }
 
-    fn logs(&self) -> PathBuf {
+    /// Where the logs that dbt writes by itself are.
+    pub(crate) fn logs(&self) -> PathBuf {
         self.root.join("logs")
     }
 

@@ -150,7 +150,7 @@ impl Sandbox {
         }
         view.empty(&self.data_dir);
         view.show("--ro-bind-try", &self.data_dir.join("dbt"));
-        for place in [folder.working_copy(), folder.home(), folder.temporary()] {
+        for place in [folder.working_copy(), folder.home(), folder.temporary(), folder.logs()] {
             view.show("--bind", &place);
         }
         for place in [folder.profiles(), folder.state()] {
