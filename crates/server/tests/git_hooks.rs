@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::House;
 use domain::{
+    audit::AuditRecord,
     authz::{Caller, Origin, authorize},
     git_event::GitHost,
     kept::Hidden,
@@ -84,6 +85,14 @@ impl Hooked {
             .await
     }
 
+    /// The audit records of events that begin like this.
+    async fn recorded(&self, event: &str) -> Vec<AuditRecord> {
+        let admin = self.house.acme.admin_caller().await;
+        let permit = authorize(&admin, self.house.acme.id).unwrap();
+        let records = self.house.app.store.audit_records(&permit, 0, 100).await.unwrap();
+        records.into_iter().filter(|record| record.event.starts_with(event)).collect()
+    }
+
     async fn runs(&self) -> Vec<Value> {
         let path = self.house.acme.v2("/runs/?include_related=['trigger']&order_by=id");
         self.house.acme.admin.get(&path).await.data().as_array().unwrap().clone()
@@ -153,6 +162,11 @@ async fn a_hook_has_an_address_that_stays_and_a_secret_that_is_told_once() {
     assert_eq!(admin.get(&hooked.admin_path()).await.status(), 404);
     assert_eq!(admin.delete(&hooked.admin_path()).await.status(), 404);
     assert_eq!(TestAnswer::of(armed.github("push", "4", &push)).await.status(), 403);
+    let recorded = hooked.recorded("repository.hook_").await;
+    let events: Vec<_> = recorded.iter().map(|record| record.event.as_str()).collect();
+    let all = ["repository.hook_made", "repository.hook_rotated", "repository.hook_deleted"];
+    assert_eq!(events, all);
+    assert!(!format!("{recorded:?}").contains("whsec_"));
 }
 
 #[tokio::test]
@@ -298,10 +312,8 @@ async fn a_pull_request_of_github_starts_a_run_of_its_commit_in_a_schema_of_its_
     );
     assert_eq!(trigger["token_uid"], Value::Null);
 
-    let admin = hooked.house.acme.admin_caller().await;
-    let permit = authorize(&admin, hooked.house.acme.id).unwrap();
-    let records = hooked.house.app.store.audit_records(&permit, 0, 100).await.unwrap();
-    let triggered = records.iter().find(|record| record.event == "run.triggered").unwrap();
+    let recorded = hooked.recorded("run.triggered").await;
+    let triggered = &recorded[0];
     assert_eq!(triggered.actor, "system:git_host");
     assert_eq!(triggered.address.as_deref(), Some("127.0.0.1"));
     let hook = hooked.hook.path.rsplit('/').next().unwrap();
@@ -383,6 +395,25 @@ async fn a_delivery_that_comes_twice_starts_nothing_twice() {
     assert_eq!(saved.status(), 200, "{}", saved.text());
     let told = taken(hooked.github("pull_request", "8", &body)).await;
     assert_eq!(only(&told["started"], "job_id"), draft);
+}
+
+#[tokio::test]
+async fn a_delivery_is_known_for_thirty_days() {
+    const DAY: i64 = 24 * 3_600;
+    let hooked = Hooked::new().await;
+    let job = hooked.merge_job().await;
+    let pushed = async |id: &str, commit: &str| {
+        taken(hooked.github("push", id, &push("main", commit))).await
+    };
+    assert_eq!(only(&pushed("1", FIRST).await["started"], "job_id"), job);
+    hooked.house.wait(29 * DAY);
+    assert_eq!(only(&pushed("2", SECOND).await["started"], "job_id"), job);
+    let again = "this delivery came before and was acted on";
+    assert_eq!(pushed("1", FIRST).await["message"], again);
+    hooked.house.wait(2 * DAY);
+    assert_eq!(only(&pushed("3", THIRD).await["started"], "job_id"), job);
+    assert_eq!(only(&pushed("1", FIRST).await["started"], "job_id"), job);
+    assert_eq!(pushed("2", SECOND).await["message"], again);
 }
 
 #[tokio::test]
