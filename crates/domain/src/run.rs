@@ -12,6 +12,7 @@ use crate::{
 
 /// One run of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that hold or not, each by itself")]
 pub struct Run {
     /// Its id.
     pub id: RunId,
@@ -45,6 +46,12 @@ pub struct Run {
     pub retry_point: Option<RetryPoint>,
     /// Who asked it to stop.
     pub cancelled_by: Option<PrincipalId>,
+    /// The worker that executes it, or did last; `None` in the queue.
+    pub worker: Option<String>,
+    /// When that was last heard of.
+    pub heartbeat_at: Option<Timestamp>,
+    /// Whether a mail has told of its end.
+    pub notifications_sent: bool,
     /// When it was queued.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -455,13 +462,15 @@ pub struct Progress {
     pub total: u32,
 }
 
-/// What can be said of a run that is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What can be said of a run that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outlook {
     /// Of the newest of its steps that runs nodes.
     pub progress: Option<Progress>,
     /// How many seconds it will still take if it takes as long as is usual; 0 if it has taken longer.
     pub remaining_seconds: Option<i64>,
+    /// Of one in the queue: the runs of its job that are under way, whose end it waits for.
+    pub blocked_by: Vec<RunId>,
 }
 
 /// The median of how many seconds earlier runs took, without order; none of none.

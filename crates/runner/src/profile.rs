@@ -265,6 +265,9 @@ mod tests {
             deferring: None,
             retry_point: None,
             cancelled_by: None,
+            worker: Some("4711".to_owned()),
+            heartbeat_at: None,
+            notifications_sent: false,
             created_at,
             updated_at,
         };

@@ -1,13 +1,16 @@
-//! Artifacts that are older than they are kept are removed, beside the requests.
+//! Artifacts that are older than they are kept are removed, and old leases, beside the requests.
 
 use std::{sync::Arc, time::Duration};
 
 use domain::authz::{Caller, Origin, SystemTask, authorize};
 use store::{Store, StoreError};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// How often it is looked for what is too old.
 const ROUND: Duration = Duration::from_mins(10);
+/// How often leases are looked at, and how many days one that has ended is kept: it is the log of who
+/// executed what.
+const LEASES: (Duration, i64) = (Duration::from_hours(1), 30);
 /// A day, in seconds.
 const DAY: i64 = 24 * 60 * 60;
 
@@ -21,6 +24,27 @@ pub(crate) async fn keep(store: Store, days: u32) {
             tracing::warn!(%error, "old artifacts stay until the next look");
         }
     }
+}
+
+/// Forgets leases that ended long ago, for as long as the server runs.
+pub(crate) async fn forget_leases(store: Store) {
+    let (every, days) = LEASES;
+    loop {
+        sleep(every).await;
+        if let Err(error) = forget_leases_before(&store, days).await {
+            tracing::warn!(%error, "old leases stay until the next look");
+        }
+    }
+}
+
+async fn forget_leases_before(store: &Store, days: i64) -> Result<(), StoreError> {
+    let before = store.clock().now().plus_seconds(-DAY * days);
+    for keeper in store.system_principals(SystemTask::Keeper).await? {
+        let account = keeper.account();
+        let caller = Arc::new(Caller::new(keeper, Origin::local()));
+        store.forget_leases(&authorize(&caller, account)?, before).await?;
+    }
+    Ok(())
 }
 
 async fn prune(store: &Store, days: u32) -> Result<(), StoreError> {

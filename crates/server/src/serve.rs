@@ -257,6 +257,7 @@ impl Server {
         beside.spawn(flush_last_used(self.store.clone()));
         beside.spawn(exports);
         beside.spawn(messenger.work());
+        beside.spawn(retention::forget_leases(self.store.clone()));
         if let Some(days) = self.keep_artifacts_days {
             beside.spawn(retention::keep(self.store.clone(), days));
         }

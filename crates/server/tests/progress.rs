@@ -89,3 +89,53 @@ async fn what_remains_is_estimated_by_the_median_of_runs_of_the_same_job_that_we
     house.finish(run, Outcome::Success).await;
     assert_eq!(remaining(run).await, Value::Null);
 }
+
+#[tokio::test]
+async fn a_run_tells_who_executes_it_when_they_were_heard_of_and_what_it_waits_for() {
+    let house = House::new().await;
+    let (job, other) = (house.job("Nightly").await, house.job("Other").await);
+    let first = house.run(job).await;
+    let path = format!("/runs/{first}/");
+    let queued = house.shown(&path).await;
+    assert_eq!(
+        (&queued["executed_by_thread_id"], &queued["last_heartbeat_at"]),
+        (&Value::Null, &Value::Null)
+    );
+    let (run, _) = house.begin(&STEPS).await;
+    let (second, free) = (house.run(job).await, house.run(other).await);
+
+    house.wait(4);
+    let heard = house.app.clock.now().to_string();
+    let runner = house.runner().await;
+    house.app.store.renew_lease(&runner, &house.lease(run)).await.unwrap();
+    house.wait(3);
+
+    let shown = house.shown(&path).await;
+    assert_eq!(
+        (&shown["executed_by_thread_id"], &shown["owner_thread_id"]),
+        (&json!("a test"), &json!("a test"))
+    );
+    assert_eq!(shown["last_heartbeat_at"], heard);
+    assert_eq!(house.shown(&format!("/runs/{second}/")).await["blocked_by"], json!([first]));
+    let listed = house.shown("/runs/").await;
+    let blocked = |run: i64| {
+        let row = listed.as_array().unwrap().iter().find(|row| row["id"] == run).unwrap();
+        row["blocked_by"].clone()
+    };
+    assert_eq!(
+        [blocked(first), blocked(second), blocked(free)],
+        [json!([]), json!([first]), json!([])]
+    );
+
+    house.finish(run, Outcome::Success).await;
+    let ended = house.shown(&path).await;
+    assert_eq!(
+        (&ended["executed_by_thread_id"], &ended["owner_thread_id"]),
+        (&json!("a test"), &Value::Null)
+    );
+    assert_eq!(
+        (&ended["last_heartbeat_at"], &ended["notifications_sent"]),
+        (&json!(heard), &json!(false))
+    );
+    assert_eq!(house.shown(&format!("/runs/{second}/")).await["blocked_by"], json!([]));
+}

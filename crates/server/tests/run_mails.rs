@@ -58,6 +58,13 @@ async fn a_failure_is_told_with_its_reason_and_where_to_look() {
     let run = ran(&house, job, 0, Outcome::Error, "step 4 failed").await;
 
     let mail = mails.mails(1).await.remove(0);
+    let sent = async || {
+        let shown = house.acme.admin.get(&house.acme.v2(&format!("/runs/{run}/"))).await;
+        shown.data()["notifications_sent"] == true
+    };
+    while !sent().await {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     assert_eq!(subject(&mail), "nightly failed (sales, production)");
     for line in [
         "From: Narrowgate <narrowgate@example.com>".to_owned(),

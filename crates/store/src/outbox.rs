@@ -167,6 +167,7 @@ impl Store {
     ) -> Result<Option<Timestamp>, StoreError> {
         let tx = self.begin(permit).await?;
         let again = if taken {
+            note_sent(&tx, ticket).await?;
             done(&tx, ticket).await?;
             None
         } else {
@@ -328,6 +329,25 @@ impl Model {
         let failed = u32::try_from(self.tries).map_err(StoreError::corrupt)?;
         Ok(Ticket { id: self.id, due_at: self.due_at, failed })
     }
+}
+
+/// The run has been told of.
+async fn note_sent(tx: &Tx, ticket: &Ticket) -> Result<(), StoreError> {
+    let row = Entity::find_by_id(ticket.id).one(tx.db()).await.map_err(StoreError::db)?;
+    // It is gone if what it was sent for was deleted meanwhile.
+    let Some(row) = row else { return Ok(()) };
+    let report = if row.word == OWNER {
+        from_text::<OwnerReport>(&row.report)?.run
+    } else {
+        from_text::<RunReport>(&row.report)?
+    };
+    run::Entity::update_many()
+        .col_expr(run::Column::NotificationsSent, Expr::value(true))
+        .filter(run::Column::Id.eq(report.run.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
 }
 
 /// The message has arrived: gives whether it was still there.

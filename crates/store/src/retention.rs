@@ -1,7 +1,7 @@
 //! How long artifacts are kept.
 //!
 //! Of a run whose time has come, the rows go first, with a note that they are gone; then the bytes.
-//! What a stopped server left of them is swept by the next. The newest good run of a job keeps its
+//! dbt's own logs of its steps go along. What a stopped server left of them is swept by the next. The newest good run of a job keeps its
 //! artifacts, and so do its newest runs with docs and with freshness: others build on them.
 
 use domain::{
@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::{
     Store, StoreError,
     artifacts::{reached, unavailable},
-    entities::{artifact, artifact_pruning, job, run, time},
+    entities::{artifact, artifact_pruning, job, run, run_step, step_debug_chunk, time},
     rows::{ACTIVE, of_account},
 };
 
@@ -40,15 +40,7 @@ impl Store {
         permit: &Permit<Write, Runs>,
         before: Timestamp,
     ) -> Result<usize, StoreError> {
-        if permit.author() != PrincipalId::System(SystemTask::Keeper) {
-            let plan = permit.principal().terms().plan;
-            return Err(Denied::NoGrant {
-                action: Action::of::<Write, Runs>(),
-                plan,
-                rule: Rule::NoGrant,
-            }
-            .into());
-        }
+        keeper_alone(permit)?;
         for left in unswept(self, permit).await? {
             self.sweep(permit, left).await?;
         }
@@ -69,6 +61,15 @@ impl Store {
         let mut tx = self.begin(permit).await?;
         let gone = artifact::Entity::delete_many()
             .filter(artifact::Column::RunId.eq(run.id.get()))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        let steps = run_step::Entity::find()
+            .select_only()
+            .column(run_step::Column::Id)
+            .filter(run_step::Column::RunId.eq(run.id.get()));
+        step_debug_chunk::Entity::delete_many()
+            .filter(step_debug_chunk::Column::StepId.in_subquery(steps.into_query()))
             .exec(tx.db())
             .await
             .map_err(StoreError::db)?;
@@ -113,6 +114,16 @@ impl Store {
             .map_err(StoreError::db)?;
         tx.commit_unrecorded().await
     }
+}
+
+/// Nobody but the keeper removes what is old.
+pub(crate) fn keeper_alone(permit: &Permit<Write, Runs>) -> Result<(), StoreError> {
+    if permit.author() == PrincipalId::System(SystemTask::Keeper) {
+        return Ok(());
+    }
+    let plan = permit.principal().terms().plan;
+    let action = Action::of::<Write, Runs>();
+    Err(Denied::NoGrant { action, plan, rule: Rule::NoGrant }.into())
 }
 
 /// A run whose artifacts are to go.

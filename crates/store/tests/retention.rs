@@ -15,7 +15,7 @@ use domain::{
 };
 use nouns::{Owner, admin};
 use sea_orm::ConnectionTrait as _;
-use store::StoreError;
+use store::{DebugLog, StoreError};
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -159,4 +159,50 @@ async fn bytes_without_a_row_are_no_artifact() {
     let permit: Permit<Read, Runs> = ada.permit().await;
     let listed = ada.store.artifacts(&permit, of.run).await.unwrap();
     assert!(!listed.iter().any(|artifact| artifact.path == "half.json"));
+}
+
+#[tokio::test]
+async fn old_leases_are_forgotten_and_their_runs_still_tell_who_executed_them() {
+    let house = house().await;
+    let ada = admin(&house);
+    let of = ada.furnish("sales", Category::Staging).await;
+    let old = left(&ada, of.job, &[], Outcome::Success).await;
+    wait(&house, 20);
+    let young = left(&ada, of.job, &[], Outcome::Success).await;
+    let open = ada.begin(of.job).await;
+    let (before, raw) = (house.clock.now().plus_seconds(-DAY * 10), house.raw().await);
+
+    let refused = house.store.forget_leases(&ada.permit().await, before).await;
+    assert!(matches!(refused, Err(StoreError::Denied(_))), "{refused:?}");
+    let permit: Permit<Write, Runs> = house.task(SystemTask::Keeper).await;
+    // The furnished run is as old.
+    assert_eq!(house.store.forget_leases(&permit, before).await.unwrap(), 2);
+    assert_eq!(house.store.forget_leases(&permit, before).await.unwrap(), 0);
+
+    let leases = async |run: RunId| {
+        number(&raw, &format!("SELECT count(*) FROM run_leases WHERE run_id = {run}")).await
+    };
+    assert_eq!([leases(old).await, leases(young).await, leases(open.run).await], [0, 1, 1]);
+    let run = ada.run(old).await;
+    assert_eq!(run.worker.as_deref(), Some(common::worker().name.as_str()));
+    assert!(run.heartbeat_at.is_some());
+    ada.finish(&open, Outcome::Success).await;
+}
+
+#[tokio::test]
+async fn dbts_own_logs_go_with_the_artifacts() {
+    let house = house().await;
+    let ada = admin(&house);
+    // It has an artifact and both logs.
+    let of = ada.furnish("sales", Category::Staging).await;
+    left(&ada, of.job, &["manifest.json"], Outcome::Success).await;
+    let permit: Permit<Read, Runs> = ada.permit().await;
+    let found = async || house.store.run_step(&permit, of.step, DebugLog::Whole).await.unwrap();
+    assert!(found().await.debug_log.is_some());
+    wait(&house, 1);
+
+    assert_eq!(prune(&house, 0).await, 1);
+
+    let found = found().await;
+    assert_eq!((found.debug_log, found.log.as_str()), (None, "done\n"));
 }

@@ -35,6 +35,12 @@ pub struct Model {
     /// Why it cannot, once it has failed.
     pub no_retry: Option<String>,
     pub cancelled_by: Option<String>,
+    /// Who has executed it last.
+    pub worker: Option<String>,
+    /// When they were last heard of.
+    pub heartbeat_at: Option<i64>,
+    /// Whether a mail told of its end.
+    pub notifications_sent: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

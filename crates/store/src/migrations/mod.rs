@@ -22,6 +22,7 @@ mod m0023_artifacts;
 mod m0030_run_counts;
 mod m0040_progress;
 mod m0041_debug_logs;
+mod m0042_run_workers;
 mod m0050_git_hooks;
 mod m0060_git_tokens;
 mod m0070_token_credentials;
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0040_progress::Migration),
             Box::new(m0041_debug_logs::Migration),
             Box::new(m0050_git_hooks::Migration),
+            Box::new(m0042_run_workers::Migration),
         ]
     }
 }

@@ -23,10 +23,11 @@ use super::{
 use crate::{
     Store, StoreError,
     entities::{
-        job,
+        job, run,
         run_lease::{ActiveModel, Column, Entity, Model},
         time,
     },
+    retention,
     rows::{ACTIVE, of_account, only},
     tx::Tx,
 };
@@ -72,6 +73,7 @@ impl Store {
             .exec(tx.db())
             .await
             .map_err(StoreError::db)?;
+        note(&tx, lease.run, Some(&lease.worker.name)).await?;
         tx.commit_unrecorded().await
     }
 
@@ -174,6 +176,28 @@ impl Store {
         Ok(Some(reaped))
     }
 
+    /// Forgets the account's leases that ended before then; gives how many. What a run tells of its
+    /// worker stays with the run.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`] if the permit is not the keeper's, [`StoreError::Unavailable`].
+    pub async fn forget_leases(
+        &self,
+        permit: &Permit<Write, Runs>,
+        before: Timestamp,
+    ) -> Result<u64, StoreError> {
+        retention::keeper_alone(permit)?;
+        let tx = self.begin(permit).await?;
+        let gone = Entity::delete_many()
+            .filter(Column::AccountId.eq(tx.account().get()))
+            .filter(Column::EndedAt.lt(before.micros()))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        tx.commit_unrecorded().await?;
+        Ok(gone.rows_affected)
+    }
+
     /// Begins a transaction of the worker that holds the lease, about its run.
     ///
     /// # Errors
@@ -222,7 +246,20 @@ pub(super) async fn take(tx: &Tx, run: RunId, worker: &Worker) -> Result<Lease, 
     };
     let row = Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)?;
     let id = LeaseId::new(row.id).map_err(StoreError::corrupt)?;
+    note(tx, run, Some(&worker.name)).await?;
     Ok(Lease { id, run, worker: worker.clone() })
+}
+
+/// Notes at the run who has it, heard of now, or that nobody has.
+async fn note(tx: &Tx, run: RunId, worker: Option<&str>) -> Result<(), StoreError> {
+    run::Entity::update_many()
+        .col_expr(run::Column::Worker, Expr::value(worker))
+        .col_expr(run::Column::HeartbeatAt, Expr::value(worker.map(|_| tx.now().micros())))
+        .filter(run::Column::Id.eq(run.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
 }
 
 /// Ends the run's lease, if it has an open one.
@@ -282,6 +319,7 @@ async fn requeue(tx: &mut Tx, run: Run, ending: Ending) -> Result<(), StoreError
     steps::forget(tx, run.id).await?;
     let queued = Run { state: RunState::Queued, updated_at: tx.now(), ..run.clone() };
     save(tx, run.state, &queued).await?;
+    note(tx, run.id, None).await?;
     let object = format!("run:{}", run.id);
     let after = Some(json!({ "lease": ending.word() }));
     tx.record("run.requeued", object, Some(run.project), None, after).await?;

@@ -255,6 +255,9 @@ impl Model {
                 .map(str::parse)
                 .transpose()
                 .map_err(StoreError::corrupt)?,
+            worker: self.worker,
+            heartbeat_at: maybe_time(self.heartbeat_at)?,
+            notifications_sent: self.notifications_sent,
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,
         })

@@ -1,4 +1,5 @@
-//! What can be said of runs that are under way: how far they are, and how long they will take.
+//! What can be said of runs that have not ended: how far they are, how long they will take, and what
+//! they wait for.
 
 use std::collections::BTreeMap;
 
@@ -22,11 +23,45 @@ use crate::{
 const EARLIER: u64 = 10;
 
 impl Store {
-    /// How far each of these runs is that is under way, in one statement; none if none is.
+    /// How far each of these runs is that is under way, and what each that is queued waits for: a
+    /// statement for either, none if there is none.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn outlooks(
+        &self,
+        permit: &Permit<Read, Runs>,
+        runs: &[Run],
+    ) -> Result<BTreeMap<RunId, Outlook>, StoreError> {
+        let mut outlooks = self.progress(permit, runs).await?;
+        let queued = |run: &&Run| matches!(run.state, RunState::Queued);
+        let waits = |run: &&Run| queued(run) && !run.trigger.is_for_pull_request();
+        let waiting: Vec<_> = runs.iter().filter(waits).collect();
+        if waiting.is_empty() {
+            return Ok(outlooks);
+        }
+        let under_way = [RunStatus::STARTING, RunStatus::RUNNING];
+        let reached = (Column::AccountId, permit.account());
+        let held: Vec<(i64, i64)> = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+            .filter(Column::Status.is_in(under_way.map(|status| i64::from(status.code()))))
+            .filter(Column::JobId.is_in(waiting.iter().map(|run| run.job.get())))
+            .order_by_asc(Column::Id)
+            .select_only()
+            .columns([Column::JobId, Column::Id])
+            .into_tuple()
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        for run in waiting {
+            let before = held.iter().filter(|(job, _)| *job == run.job.get());
+            let before: Result<_, _> = before.map(|(_, id)| RunId::new(*id)).collect();
+            let blocked_by = before.map_err(StoreError::corrupt)?;
+            outlooks.insert(run.id, Outlook { blocked_by, ..Outlook::default() });
+        }
+        Ok(outlooks)
+    }
+
+    async fn progress(
         &self,
         permit: &Permit<Read, Runs>,
         runs: &[Run],
@@ -48,14 +83,14 @@ impl Store {
         let mut outlooks = BTreeMap::new();
         for step in steps {
             let run = RunId::new(step.run_id).map_err(StoreError::corrupt)?;
-            let outlook = Outlook { progress: step.progress()?, remaining_seconds: None };
+            let outlook = Outlook { progress: step.progress()?, ..Outlook::default() };
             outlooks.insert(run, outlook);
         }
         Ok(outlooks)
     }
 
-    /// How far a run is and how long it will still take, by the median of the job's last ten runs
-    /// that went well; nothing if it is not under way.
+    /// The same of one run, with how long it will still take, by the median of the job's last ten
+    /// runs that went well, if it is under way.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -64,8 +99,9 @@ impl Store {
         permit: &Permit<Read, Runs>,
         run: &Run,
     ) -> Result<Outlook, StoreError> {
-        let RunState::Running { started_at, .. } = run.state else { return Ok(Outlook::default()) };
         let mut outlooks = self.outlooks(permit, std::slice::from_ref(run)).await?;
+        let outlook = outlooks.remove(&run.id).unwrap_or_default();
+        let RunState::Running { started_at, .. } = run.state else { return Ok(outlook) };
         let reached = (Column::AccountId, permit.account());
         let earlier: Vec<(Option<i64>, Option<i64>)> =
             within::<Entity>(reached, Column::ProjectId, &permit.scope())
@@ -82,7 +118,6 @@ impl Store {
         let seconds = earlier.into_iter().filter_map(|(from, to)| Some((to? - from?) / 1_000_000));
         let elapsed = self.clock().now().seconds_since(started_at);
         let remaining = usual_seconds(seconds.collect()).map(|usual| (usual - elapsed).max(0));
-        let outlook = outlooks.remove(&run.id).unwrap_or_default();
         Ok(Outlook { remaining_seconds: remaining, ..outlook })
     }
 }

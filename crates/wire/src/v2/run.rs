@@ -50,7 +50,9 @@ pub struct Run {
     pub dbt_version: Option<String>,
     pub git_branch: Option<String>,
     pub git_sha: Option<String>,
+    /// The worker that has it, while it is under way.
     pub owner_thread_id: Option<String>,
+    /// The worker that has executed it last: its process and since when that is there.
     pub executed_by_thread_id: Option<String>,
     pub deferring_run_id: Option<i64>,
     /// Whether it has begun and ended: its artifacts, if any, are there.
@@ -58,7 +60,9 @@ pub struct Run {
     pub artifact_s3_path: Option<String>,
     pub has_docs_generated: Option<bool>,
     pub has_sources_generated: Option<bool>,
+    /// Whether a mail has told of its end.
     pub notifications_sent: bool,
+    /// Of a queued run: the runs of its job that are under way.
     pub blocked_by: Vec<i64>,
     pub deprecation: Option<DeprecationWarnings>,
     pub used_repo_cache: Option<bool>,
@@ -69,6 +73,7 @@ pub struct Run {
     /// Sorts as text.
     pub finished_at: Option<String>,
     pub last_checked_at: Option<String>,
+    /// When its worker was last heard of, at most 5 s ago while that is alive.
     pub last_heartbeat_at: Option<String>,
     pub should_start_at: Option<String>,
     /// From the queue to the end, or to now: `HH:MM:SS`.
@@ -180,14 +185,14 @@ impl Run {
             dbt_version: run.trigger.dbt_version_override.clone(),
             git_branch: run.git_branch.clone(),
             git_sha: run.git_sha.clone(),
-            owner_thread_id: None,
-            executed_by_thread_id: None,
+            owner_thread_id: run.worker.clone().filter(|_| !state.is_finished()),
+            executed_by_thread_id: run.worker.clone(),
             deferring_run_id: run.deferring.map(Into::into),
             artifacts_saved: finished.is_some() && started.is_some(),
             artifact_s3_path: None,
             has_docs_generated: Some(run.has_docs),
             has_sources_generated: Some(run.has_sources),
-            notifications_sent: false,
+            notifications_sent: run.notifications_sent,
             blocked_by: Vec::new(),
             deprecation: None,
             used_repo_cache: None,
@@ -197,7 +202,7 @@ impl Run {
             started_at: started.map(text),
             finished_at: finished.map(text),
             last_checked_at: None,
-            last_heartbeat_at: None,
+            last_heartbeat_at: run.heartbeat_at.map(text),
             should_start_at: Some(text(run.created_at)),
             duration: clock(whole),
             queued_duration: clock(queued),
@@ -223,13 +228,14 @@ impl Run {
         }
     }
 
-    /// The same, with what can be said of it while it is under way.
+    /// The same, with what can be said of it as long as it has not ended.
     #[must_use]
     pub fn with_outlook(self, outlook: Outlook) -> Self {
         Self {
             nodes_done: outlook.progress.map(|progress| progress.done),
             nodes_total: outlook.progress.map(|progress| progress.total),
             estimated_remaining_seconds: outlook.remaining_seconds,
+            blocked_by: outlook.blocked_by.into_iter().map(RunId::get).collect(),
             ..self
         }
     }
@@ -312,6 +318,9 @@ mod tests {
             deferring: None,
             retry_point: None,
             cancelled_by: None,
+            worker: Some("4711".to_owned()),
+            heartbeat_at: Some(at("12:01:41")),
+            notifications_sent: true,
             created_at: at("12:00:00"),
             updated_at: at("12:00:00"),
         }

@@ -32,10 +32,13 @@ pub(crate) async fn list(
 ) -> Result<Page<Run>, ApiError> {
     let page = app.store.runs(&permit, &params.query).await?;
     let rows = with_related(&app, &permit, &params.include, &page.rows).await?;
-    let outlooks = app.store.outlooks(&permit, &page.rows).await?;
-    let outlook = |run: &DomainRun| outlooks.get(&run.id).copied().unwrap_or_default();
+    let mut outlooks = app.store.outlooks(&permit, &page.rows).await?;
     let rows = rows.into_iter().zip(&page.rows);
-    let rows = rows.map(|(row, run)| row.with_outlook(outlook(run))).collect();
+    let rows = rows.map(|(row, run)| match outlooks.remove(&run.id) {
+        Some(outlook) => row.with_outlook(outlook),
+        None => row,
+    });
+    let rows = rows.collect();
     Ok(Page(params, Paged { rows, total: page.total }))
 }
 
