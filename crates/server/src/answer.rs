@@ -128,15 +128,21 @@ impl Answer for Download {
     }
 }
 
-/// A page that was made elsewhere. A browser shows it with an origin of its own, in which it can
-/// run its scripts and reach nothing of whoever reads it: no session, no storage, no other page.
+/// A page that was made elsewhere, all in one file. A browser shows it with an origin of its own, in
+/// which it can run its scripts and reach nothing of whoever reads it: no session, no storage, no
+/// other page. Nor does it load or ask anything elsewhere; dbt's page names a tracker.
 pub(crate) struct SandboxedPage(pub(crate) Bytes);
+
+/// What a browser lets such a page do.
+const SANDBOX: &str = "sandbox allow-scripts; default-src 'none'; \
+    script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; \
+    img-src data:; font-src data:";
 
 impl IntoResponse for SandboxedPage {
     fn into_response(self) -> Response {
         let headers = [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            (header::CONTENT_SECURITY_POLICY, "sandbox allow-scripts"),
+            (header::CONTENT_SECURITY_POLICY, SANDBOX),
             (header::CACHE_CONTROL, "no-store"),
             (header::REFERRER_POLICY, "no-referrer"),
         ];

@@ -69,7 +69,11 @@ async fn the_page_is_that_of_the_newest_good_run_in_production_and_cannot_act_fo
     assert_eq!((page.status(), page.text().as_str()), (200, "<html>new</html>"));
     for (header, value) in [
         ("content-type", "text/html; charset=utf-8"),
-        ("content-security-policy", "sandbox allow-scripts"),
+        (
+            "content-security-policy",
+            "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; \
+             style-src 'unsafe-inline'; img-src data:; font-src data:",
+        ),
         ("x-content-type-options", "nosniff"),
         ("cache-control", "no-store"),
         ("referrer-policy", "no-referrer"),
