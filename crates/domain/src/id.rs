@@ -91,6 +91,8 @@ ids! {
     RunId
     /// A service token.
     ServiceTokenId
+    /// What a browser holds once a person has signed in.
+    SessionId
     /// One step of a run.
     StepId
     /// One credential of a service token: what a secret of it is known by.

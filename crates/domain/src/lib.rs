@@ -54,6 +54,7 @@ pub mod networks;
 pub mod notification;
 pub mod oauth_configuration;
 pub mod outbox;
+pub mod password;
 pub mod personal_token;
 mod plan;
 pub mod profile;
@@ -69,6 +70,7 @@ pub mod seats;
 pub mod secret;
 pub mod semantic_layer;
 pub mod service_token;
+pub mod session;
 pub mod source_freshness;
 pub mod ssh_tunnel;
 mod time;
@@ -82,7 +84,7 @@ pub mod webhook;
 pub use id::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, GrantId, GroupId, InvalidId, InviteId,
     JobId, LeaseId, LicenseId, PersonalTokenId, ProjectId, RepositoryId, RunId, ServiceTokenId,
-    StepId, TokenCredentialId, UserId,
+    SessionId, StepId, TokenCredentialId, UserId,
 };
 pub use name::{InvalidName, Name};
 pub use plan::{AccountPlan, Plan, UnknownPlan};

@@ -196,7 +196,7 @@ impl DigestKey {
         self.id
     }
 
-    fn digest(&self, text: &[u8]) -> TokenDigest {
+    pub(crate) fn digest(&self, text: &[u8]) -> TokenDigest {
         let mut mac = self.keyed.clone();
         mac.update(text);
         TokenDigest(mac.finalize().into_bytes().into())

@@ -35,10 +35,11 @@ fn public_signatures(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Invariant 3: what is public on the store is shown a permit, but for four files.
+/// Invariant 3: what is public on the store is shown a permit, but for five files.
 #[test]
 fn every_public_function_of_the_store_takes_a_permit() {
-    let exempt = ["acceptance.rs", "credential.rs", "events.rs", "bootstrap.rs"];
+    let exempt =
+        ["acceptance.rs", "credential.rs", "events.rs", "bootstrap.rs", "sessions.rs"];
     // The house's own keys, clock and doors: no row of an account is in them.
     let plumbing = ["db.rs", "clock.rs", "keyring.rs", "error.rs", "lib.rs"];
     let mut seen = 0;

@@ -1,31 +1,34 @@
-//! The acceptance of an invitation: one of the files without permits. The secret of its link is
-//! the proof; before it is accepted, there is no user who could hold a permit.
+//! The acceptance of an invitation, or of a sign-in link: one of the files without permits. The
+//! secret of the link is the proof; before it is accepted, there is no user who could hold a
+//! permit.
 
 use std::collections::BTreeMap;
 
 use domain::{
-    GroupId, Name, Timestamp, UserId,
+    AccountId, GroupId, Name, Timestamp, UserId,
     authz::{Grant, Origin, Principal, PrincipalId, contained},
     group::Group,
     invite::{Invite, InviteState},
+    password::PasswordHash,
     personal_token::PersonalToken,
     secret::TokenSecret,
-    user::User,
+    user::{Email, User},
 };
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, sea_query::Expr};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, Select, sea_query::Expr};
 use serde_json::json;
 
 use crate::{
-    Store, StoreError,
+    Keyring, Proven, Store, StoreError,
     bootstrap::user_with,
     credential::digest_of,
     entities::{
         invite::{Column, Entity, Model},
-        membership,
+        membership, sign_in_link,
     },
     groups, invites, memberships, personal_tokens,
     rows::from_text,
     seats, service_tokens,
+    sessions::set_password,
     tx::Tx,
     users::{self, NamesChange},
 };
@@ -46,12 +49,93 @@ impl Store {
         names: NamesChange,
         origin: Origin,
     ) -> Result<(User, PersonalToken), StoreError> {
-        let asked = Entity::find().filter(digest_of(
-            self.keyring(),
-            secret,
-            Column::DigestKeyId,
-            Column::Digest,
-        ));
+        let (mut tx, id) = self.join(secret, names, origin).await?;
+        let called = Name::parse("first token").map_err(StoreError::corrupt)?;
+        let keyring = self.keyring();
+        let token = personal_tokens::insert(&mut tx, keyring, id, called, None, personal).await?;
+        let user = users::find(tx.db(), tx.account(), id).await?;
+        tx.commit().await?;
+        Ok((user, token))
+    }
+
+    /// Accepts an invitation, once, with a password instead of a token; or takes a sign-in link,
+    /// once, whose user gets this password. Either proves who they are.
+    ///
+    /// # Errors
+    /// As [`Store::accept_invite`].
+    pub async fn come_in(
+        &self,
+        secret: &TokenSecret,
+        hash: &PasswordHash,
+        names: NamesChange,
+        origin: Origin,
+    ) -> Result<Proven, StoreError> {
+        let link = link_of(self.keyring(), secret).one(self.reader()).await;
+        let (mut tx, user) = if link.map_err(StoreError::db)?.is_some() {
+            let (tx, user) = self.take_link(secret, origin).await?;
+            name(&tx, user, &names).await?;
+            (tx, user)
+        } else {
+            self.join(secret, names, origin).await?
+        };
+        set_password(&mut tx, user, hash, None).await?;
+        let account = tx.account();
+        tx.commit().await?;
+        Ok(Proven { account, user })
+    }
+
+    /// Whose link it is that this secret is of, as long as it is good.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] (`token`) as [`Store::accept_invite`], [`StoreError::Unavailable`].
+    pub async fn expected_guest(&self, secret: &TokenSecret) -> Result<Email, StoreError> {
+        let (reader, now) = (self.reader(), self.clock().now());
+        let link = link_of(self.keyring(), secret).one(reader).await.map_err(StoreError::db)?;
+        if let Some(link) = link {
+            check_link(&link, now)?;
+            let account = AccountId::new(link.account_id).map_err(StoreError::corrupt)?;
+            let user = UserId::new(link.user_id).map_err(StoreError::corrupt)?;
+            return Ok(users::find(reader, account, user).await?.email);
+        }
+        let invite = invite_of(self.keyring(), secret).one(reader).await.map_err(StoreError::db)?;
+        let invite = invite.ok_or_else(|| refused("is not that of an invitation"))?;
+        let invite = invite.into_domain(&BTreeMap::new())?;
+        check_open(&invite, now)?;
+        Ok(invite.email)
+    }
+
+    /// Takes a sign-in link.
+    async fn take_link(
+        &self,
+        secret: &TokenSecret,
+        origin: Origin,
+    ) -> Result<(Tx, UserId), StoreError> {
+        let write = self.write().await?;
+        let link = link_of(self.keyring(), secret).one(&write.1).await.map_err(StoreError::db)?;
+        let link = link.ok_or_else(|| refused("is not that of a link"))?;
+        check_link(&link, self.clock().now())?;
+        let account = AccountId::new(link.account_id).map_err(StoreError::corrupt)?;
+        let user = UserId::new(link.user_id).map_err(StoreError::corrupt)?;
+        let mut tx = Tx::over(self, write, account, PrincipalId::User(user), origin);
+        users::find(tx.db(), account, user).await?;
+        sign_in_link::Entity::update_many()
+            .col_expr(sign_in_link::Column::UsedAt, Expr::value(tx.now().micros()))
+            .filter(sign_in_link::Column::Id.eq(link.id))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        tx.record("sign_in_link.used", format!("user:{user}"), None, None, None).await?;
+        Ok((tx, user))
+    }
+
+    /// Puts the invited person into the account, in a transaction that is still to be committed.
+    async fn join(
+        &self,
+        secret: &TokenSecret,
+        names: NamesChange,
+        origin: Origin,
+    ) -> Result<(Tx, UserId), StoreError> {
+        let asked = invite_of(self.keyring(), secret);
         // Nobody who guesses keeps writers waiting.
         let found = asked.clone().one(self.reader()).await.map_err(StoreError::db)?;
         found.ok_or_else(|| refused("is not that of an invitation"))?;
@@ -75,13 +159,28 @@ impl Store {
         let before = invites::said(&row)?;
         let after = json!({ "user_id": id, "invited_by": row.invited_by });
         tx.record("invite.accepted", object, None, Some(before), Some(after)).await?;
-        let called = Name::parse("first token").map_err(StoreError::corrupt)?;
-        let keyring = self.keyring();
-        let token = personal_tokens::insert(&mut tx, keyring, id, called, None, personal).await?;
         groups::touch(&mut tx, [user.id]).await?;
-        let user = users::find(tx.db(), tx.account(), id).await?;
-        tx.commit().await?;
-        Ok((user, token))
+        Ok((tx, id))
+    }
+}
+
+fn invite_of(keyring: &Keyring, secret: &TokenSecret) -> Select<Entity> {
+    Entity::find().filter(digest_of(keyring, secret, Column::DigestKeyId, Column::Digest))
+}
+
+fn link_of(keyring: &Keyring, secret: &TokenSecret) -> Select<sign_in_link::Entity> {
+    use sign_in_link::Column;
+    let digest = digest_of(keyring, secret, Column::DigestKeyId, Column::Digest);
+    sign_in_link::Entity::find().filter(digest)
+}
+
+fn check_link(link: &sign_in_link::Model, now: Timestamp) -> Result<(), StoreError> {
+    if link.used_at.is_some() {
+        Err(refused("was used already"))
+    } else if now.micros() >= link.expires_at {
+        Err(refused("has expired: ask for another"))
+    } else {
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! An account's first admin: before, there is nobody who could hold a permit.
 
 use domain::{
-    AccountId, AccountPlan, Name, Plan, UserId,
+    AccountId, AccountPlan, Name, Plan, Timestamp, UserId,
     account::Account,
     authz::{
         BuiltInGroup, Grant, License, Origin, PermissionSet, PrincipalId, Projects, catalogue,
@@ -10,18 +10,21 @@ use domain::{
     group::{Group, GroupSpec},
     personal_token::PersonalToken,
     secret::TokenSecret,
+    session::LINK_SECONDS,
     user::{Email, User},
 };
 use rand::{RngExt as _, distr::Alphanumeric, rand_core::UnwrapErr, rngs::SysRng};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, QueryFilter as _,
+    ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, JoinType,
+    QueryFilter as _, QuerySelect as _, RelationTrait as _,
 };
 use serde_json::json;
 
 use crate::{
     Store, StoreError, accounts, audit,
-    entities::{account, user},
+    entities::{account, membership, sign_in_link, user},
     groups, memberships, personal_tokens,
+    rows::ACTIVE,
     tx::Tx,
     users,
 };
@@ -80,6 +83,53 @@ impl Store {
         tx.event(Event::AccountChanged { id: account.id }).await?;
         tx.commit().await?;
         Ok(Bootstrapped { account, admin, token })
+    }
+
+    /// Makes a link by which a user of the account chooses a password and comes in, once, for 7
+    /// days; its secret was passed in. Earlier links of theirs end. Gives its end.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if no user of the account has this address,
+    /// [`StoreError::Unavailable`].
+    pub async fn create_sign_in_link(
+        &self,
+        account: AccountId,
+        email: &Email,
+        secret: &TokenSecret,
+    ) -> Result<Timestamp, StoreError> {
+        let write = self.write().await?;
+        let row = membership::Entity::find()
+            .join(JoinType::InnerJoin, membership::Relation::User.def())
+            .filter(membership::Column::AccountId.eq(account.get()))
+            .filter(membership::Column::State.eq(ACTIVE))
+            .filter(user::Column::Email.eq(email.as_str()))
+            .one(&write.1)
+            .await
+            .map_err(StoreError::db)?
+            .ok_or(StoreError::NotFound)?;
+        let id = UserId::new(row.user_id).map_err(StoreError::corrupt)?;
+        let mut tx = Tx::over(self, write, account, PrincipalId::User(id), Origin::local());
+        sign_in_link::Entity::delete_many()
+            .filter(sign_in_link::Column::AccountId.eq(account.get()))
+            .filter(sign_in_link::Column::UserId.eq(row.user_id))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        let (key, end) = (self.keyring().digest_key(), tx.now().plus_seconds(LINK_SECONDS));
+        let link = sign_in_link::ActiveModel {
+            account_id: Set(account.get()),
+            user_id: Set(row.user_id),
+            digest_key_id: Set(key.id().into()),
+            digest: Set(secret.digest(key).as_bytes().to_vec()),
+            created_at: Set(tx.now().micros()),
+            expires_at: Set(end.micros()),
+            ..Default::default()
+        };
+        sign_in_link::Entity::insert(link).exec(tx.db()).await.map_err(StoreError::db)?;
+        let said = json!({ "expires_at": end });
+        tx.record("sign_in_link.created", format!("user:{id}"), None, None, Some(said)).await?;
+        tx.commit().await?;
+        Ok(end)
     }
 
     /// Adds a user with a licence and, through a group of their own, these grants.

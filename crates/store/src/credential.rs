@@ -105,7 +105,7 @@ impl Store {
     }
 
     /// Holds a principal to its account's IP restrictions, and notes the use.
-    async fn admitted(
+    pub(crate) async fn admitted(
         &self,
         found: Option<Known>,
         origin: &Origin,
@@ -175,7 +175,9 @@ impl Store {
                 self.last_used().service(id, presented, now, origin);
             }
             Credential::PersonalToken { id, .. } => self.last_used().personal(id, now),
-            Credential::ServiceToken { presented: None, .. } | Credential::Process => {}
+            Credential::ServiceToken { presented: None, .. }
+            | Credential::Session { .. }
+            | Credential::Process => {}
         }
         principal
     }
@@ -414,7 +416,11 @@ pub(crate) fn digest_of<C: ColumnTrait>(
     })
 }
 
-fn terms(account: i64, plan: &str, tokens_may_mint: bool) -> Result<AccountTerms, StoreError> {
+pub(crate) fn terms(
+    account: i64,
+    plan: &str,
+    tokens_may_mint: bool,
+) -> Result<AccountTerms, StoreError> {
     let id = AccountId::new(account).map_err(StoreError::corrupt)?;
     Ok(AccountTerms { id, plan: AccountPlan::new(plan).tier(), tokens_may_mint })
 }
@@ -425,7 +431,7 @@ fn restrictions(text: Option<&str>) -> Result<Restrictions, StoreError> {
 }
 
 /// The grants of joined rows; a row without one is what a left join gives where there is none.
-fn grants<'a>(
+pub(crate) fn grants<'a>(
     rows: impl Iterator<Item = (Option<&'a str>, Option<i64>, Option<&'a str>)>,
 ) -> Result<Vec<Grant>, StoreError> {
     rows.filter_map(|(set, project, categories)| {

@@ -23,9 +23,10 @@
 //! }
 //! ```
 //!
-//! Four files have functions without a permit: [`credential`](Store::authenticate) (secret →
-//! principal), `events` (the log), `bootstrap` (an account's first admin: before, there is
-//! nobody who could hold a permit) and `acceptance` (of an invitation, by its secret).
+//! Five files have functions without a permit: [`credential`](Store::authenticate) (secret →
+//! principal), `sessions` (the same for people), `events` (the log), `bootstrap` (an account's
+//! first admin: before, there is nobody who could hold a permit) and `acceptance` (of an
+//! invitation, by its secret).
 
 mod acceptance;
 mod accounts;
@@ -57,12 +58,14 @@ mod kept;
 mod keyring;
 mod last_used;
 mod list;
+mod makers;
 mod managed_repositories;
 mod memberships;
 mod migrations;
 mod model_notifications;
 mod notifications;
 mod outbox;
+mod own_sessions;
 mod personal_tokens;
 mod principals;
 mod profiles;
@@ -77,6 +80,7 @@ mod schedules;
 mod seal;
 mod seats;
 mod service_tokens;
+mod sessions;
 mod ssh_key;
 mod ssh_tunnels;
 mod token_credentials;
@@ -101,9 +105,11 @@ pub use error::StoreError;
 pub use invites::NewInvites;
 pub use ip_restrictions::RuleOfSet;
 pub use keyring::{Keyring, KeyringError};
+pub use makers::Maker;
 pub use outbox::Ticket;
 pub use runs::{
     ClaimedRun, DebugLog, GitDeliveryOutcome, LatestRuns, LogMark, LogPiece, StepWithLogs,
 };
 pub use service_tokens::{ImportedToken, NewServiceToken};
+pub use sessions::{Candidate, LiveSession, Proven};
 pub use users::NamesChange;

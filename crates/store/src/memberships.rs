@@ -29,7 +29,7 @@ use crate::{
     },
     groups, invites, kept, personal_tokens,
     rows::{ACTIVE, DELETED, only},
-    seats,
+    seats, sessions,
     tx::Tx,
     user_credentials, users,
 };
@@ -89,6 +89,7 @@ impl Store {
         user_credentials::delete_unnamed(&mut tx, own).await?;
         invites::withdraw_those_by(&tx, before.id).await?;
         let tokens = personal_tokens::revoke_all(&tx, before.id).await?;
+        sessions::forget(&tx, before.id).await?;
         let held = before.groups.iter().map(|group| group.id);
         groups::remove_member(&tx, before.id, held).await?;
         let change = update(&row).col_expr(Column::State, Expr::value(DELETED));

@@ -16,6 +16,7 @@ use crate::{
     Keyring, Store, StoreError, audit,
     entities::{
         account, event, membership, personal_token, service_token, service_token_credential,
+        session,
     },
     principals::ForgetsWhenDropped,
     rows::ACTIVE,
@@ -23,7 +24,7 @@ use crate::{
 
 /// What is recorded often and changes no principal's rights; after any other record all principals
 /// are read anew.
-const CHANGE_NO_RIGHTS: [&str; 3] = ["environment.", "job.", "run."];
+const CHANGE_NO_RIGHTS: [&str; 4] = ["environment.", "job.", "run.", "session."];
 
 /// A transaction that writes, for one account and by one author.
 ///
@@ -216,7 +217,7 @@ impl Tx {
                 let row = row.column(personal_token::Column::Uid).into_tuple();
                 row.one(&self.db).await
             }
-            Credential::Process => return Ok(None),
+            Credential::Session { .. } | Credential::Process => return Ok(None),
         };
         uid.map_err(StoreError::db)
     }
@@ -233,6 +234,9 @@ impl Tx {
             }
             Credential::PersonalToken { id, revision } => {
                 self.personal_token_stands(id.get(), revision, terms).await?
+            }
+            Credential::Session { id, revision } => {
+                self.session_stands(id.get(), revision, terms).await?
             }
             Credential::Process => self.account_terms().await?.is_some(),
         };
@@ -280,6 +284,27 @@ impl Tx {
                     .add(personal_token::Column::ExpiresAt.gt(self.now.micros())),
             )
             .join(JoinType::InnerJoin, personal_token::Relation::Membership.def())
+            .select_only()
+            .column(membership::Column::Revision)
+            .into_tuple()
+            .one(&self.db)
+            .await
+            .map_err(StoreError::db)?;
+        Ok(row == Some(revision) && self.account_terms().await?.as_ref() == Some(terms))
+    }
+
+    async fn session_stands(
+        &self,
+        id: i64,
+        revision: i64,
+        terms: &AccountTerms,
+    ) -> Result<bool, StoreError> {
+        let row: Option<i64> = session::Entity::find_by_id(id)
+            .filter(session::Column::AccountId.eq(self.account.get()))
+            .filter(session::Column::EndedAt.is_null())
+            .filter(session::Column::ExpiresAt.gt(self.now.micros()))
+            .filter(membership::Column::State.eq(ACTIVE))
+            .join(JoinType::InnerJoin, session::Relation::Membership.def())
             .select_only()
             .column(membership::Column::Revision)
             .into_tuple()

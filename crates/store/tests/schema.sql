@@ -65,6 +65,8 @@ CREATE TABLE "audit_records" ( "account_id" integer NOT NULL,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
 CREATE INDEX "audit_records_account_id_at" ON "audit_records" ("account_id",
   "at");
+CREATE INDEX "audit_records_account_id_object" ON "audit_records" ("account_id",
+  "object");
 CREATE TABLE "connections" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "name" text NOT NULL,
@@ -252,6 +254,13 @@ CREATE TABLE "outbox" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
 CREATE INDEX "outbox_due_at" ON "outbox" ("due_at",
   "account_id");
 CREATE INDEX "outbox_kept_id" ON "outbox" ("kept_id");
+CREATE TABLE "passwords" ( "account_id" integer NOT NULL,
+  "user_id" integer NOT NULL,
+  "hash" text NOT NULL,
+  "changed_at" integer NOT NULL, PRIMARY KEY ("account_id",
+  "user_id"),
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
+  FOREIGN KEY ("user_id") REFERENCES "users" ("id") );
 CREATE TABLE "personal_tokens" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "uid" text NOT NULL UNIQUE,
   "account_id" integer NOT NULL,
@@ -474,6 +483,35 @@ CREATE TABLE "step_debug_chunks" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREME
   FOREIGN KEY ("step_id") REFERENCES "run_steps" ("id") );
 CREATE INDEX "step_debug_chunks_step_id_id" ON "step_debug_chunks" ("step_id",
   "id");
+CREATE UNIQUE INDEX "service_tokens_digest" ON "service_tokens" ("digest",
+  "digest_key_id");
+CREATE TABLE "sessions" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "account_id" integer NOT NULL,
+  "user_id" integer NOT NULL,
+  "digest_key_id" integer NOT NULL,
+  "digest" blob NOT NULL,
+  "created_at" integer NOT NULL,
+  "seen_at" integer NOT NULL,
+  "expires_at" integer NOT NULL,
+  "ended_at" integer NULL,
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
+  FOREIGN KEY ("user_id") REFERENCES "users" ("id") );
+CREATE INDEX "sessions_account_id_user_id" ON "sessions" ("account_id",
+  "user_id");
+CREATE UNIQUE INDEX "sessions_digest_digest_key_id" ON "sessions" ("digest",
+  "digest_key_id");
+CREATE TABLE "sign_in_links" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "account_id" integer NOT NULL,
+  "user_id" integer NOT NULL,
+  "digest_key_id" integer NOT NULL,
+  "digest" blob NOT NULL,
+  "created_at" integer NOT NULL,
+  "expires_at" integer NOT NULL,
+  "used_at" integer NULL,
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
+  FOREIGN KEY ("user_id") REFERENCES "users" ("id") );
+CREATE UNIQUE INDEX "sign_in_links_digest_digest_key_id" ON "sign_in_links" ("digest",
+  "digest_key_id");
 CREATE TABLE "step_log_chunks" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "step_id" integer NOT NULL,
   "text" text NOT NULL,

@@ -6,7 +6,9 @@ use super::{
     Access, Action, Grant, License, PermissionSet, Projects, ResourceKind, Restrictions, Rights,
     Rule, catalogue,
 };
-use crate::{AccountId, PersonalTokenId, Plan, ServiceTokenId, TokenCredentialId, UserId};
+use crate::{
+    AccountId, PersonalTokenId, Plan, ServiceTokenId, SessionId, TokenCredentialId, UserId,
+};
 
 /// Who acts: the author of an audit record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -118,6 +120,13 @@ pub enum Credential {
     PersonalToken {
         /// Which.
         id: PersonalTokenId,
+        /// Counts up with every change of the user's licence or groups.
+        revision: i64,
+    },
+    /// A session of the console, and the revision of its user's rights that was read.
+    Session {
+        /// Which.
+        id: SessionId,
         /// Counts up with every change of the user's licence or groups.
         revision: i64,
     },

@@ -27,6 +27,7 @@ mod m0050_git_hooks;
 mod m0060_git_tokens;
 mod m0070_token_credentials;
 mod m0080_token_restrictions;
+mod m0090_sessions;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -68,6 +69,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0041_debug_logs::Migration),
             Box::new(m0050_git_hooks::Migration),
             Box::new(m0042_run_workers::Migration),
+            Box::new(m0090_sessions::Migration),
         ]
     }
 }
