@@ -33,6 +33,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Make an account and its first admin
     Init(InitArgs),
+    /// Make a link by which a user sets a password and comes into the console
+    SignInLink(SignInLinkArgs),
     /// Run the server and, in it, the runner
     Serve(ServeArgs),
     /// Run a runner alone, beside a server on the same data folder
@@ -91,9 +93,41 @@ pub(crate) struct InitArgs {
     /// The first admin: Developer licence, Account Admin
     #[arg(long, value_parser = Email::parse)]
     pub(crate) admin_email: Email,
+    /// What the sign-in link begins with
+    #[arg(
+        long,
+        env = "NARROWGATE_PUBLIC_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8580"
+    )]
+    pub(crate) public_url: String,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `sign-in-link`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For whoever has no password yet, or lost it. The link is good once, for 7 days; an earlier one of the
+same user ends, and once it is used, so do their sessions.")]
+pub(crate) struct SignInLinkArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    /// The account's id
+    #[arg(long, default_value = "1")]
+    pub(crate) account: AccountId,
+    /// Whose link it is: a user of the account
+    #[arg(long, value_parser = Email::parse)]
+    pub(crate) email: Email,
+    /// What the link begins with
+    #[arg(
+        long,
+        env = "NARROWGATE_PUBLIC_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8580"
+    )]
+    pub(crate) public_url: String,
 }
 
 /// `serve`: what is not given comes from the environment, then the file, then the default.

@@ -28,7 +28,9 @@ fn init_prints_one_object_and_a_second_one_adds_an_account() {
     let folder = Folder::new();
     let first = folder.init("Acme");
     let keys: BTreeSet<_> = first.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["account_id", "personal_token", "user_id"].into());
+    assert_eq!(keys, ["account_id", "personal_token", "sign_in_link", "user_id"].into());
+    let link = first["sign_in_link"].as_str().unwrap();
+    assert!(link.starts_with("http://127.0.0.1:8580/console/welcome#ngit_"), "{link}");
     assert!(first["personal_token"].as_str().unwrap().starts_with("ngpt_"));
     let second = folder.init("Umbrella");
     assert_eq!((first["account_id"].clone(), second["account_id"].clone()), (json!(1), json!(2)));
@@ -360,6 +362,22 @@ fn init_without_json_speaks_to_a_person_and_migrate_to_whoever_updates() {
         assert_eq!(said.code, Some(0), "{said:?}");
         assert!(said.out.contains("is up to date"), "{said:?}");
     }
+}
+
+#[test]
+fn a_sign_in_link_is_made_for_a_user_of_the_account_alone() {
+    let folder = Folder::new();
+    folder.init("Acme");
+    let ask = |email: &str| {
+        let public = ["--public-url", "https://ng.example/"];
+        folder.run(&[&["sign-in-link", "--email", email][..], &public].concat())
+    };
+    let said = ask("ADA@example.com");
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("\nhttps://ng.example/console/welcome#ngit_"), "{said:?}");
+    let said = ask("eve@example.com");
+    assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
+    assert!(said.err.contains("account 1 has no user `eve@example.com`"), "{said:?}");
 }
 
 #[test]

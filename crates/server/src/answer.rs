@@ -75,6 +75,15 @@ impl<T: Serialize + ToSchema> Answer for Page<T> {
     }
 }
 
+/// What a client holds already is what it would be sent: 304.
+pub(crate) struct Unchanged;
+
+impl IntoResponse for Unchanged {
+    fn into_response(self) -> Response {
+        StatusCode::NOT_MODIFIED.into_response()
+    }
+}
+
 /// One of two answers, as it was asked for.
 pub(crate) enum Either<A, B> {
     /// What comes unless it is said.

@@ -8,8 +8,8 @@ use store::Store;
 use tokio::sync::Notify;
 
 use crate::{
-    TrustedProxies, failures::Failures, mail::Mailer, rates::Rates, serve::Limits,
-    streams::Streams, webhooks::WebhookTargets,
+    TrustedProxies, console::Console, failures::Failures, mail::Mailer, rates::Rates,
+    serve::Limits, streams::Streams, webhooks::WebhookTargets,
 };
 
 /// The state of the router.
@@ -37,6 +37,8 @@ pub(crate) struct App {
     pub(crate) rates: Rates,
     /// Who presented wrong tokens.
     pub(crate) failures: Failures,
+    /// What the console keeps in memory.
+    pub(crate) console: Arc<Console>,
 }
 
 /// A new secret from the operating system's generator.

@@ -70,6 +70,15 @@ pub(crate) enum ApiError {
     /// All callers together have as many streams as there may be.
     #[error("there are as many streams as may be")]
     NoSeat,
+    /// A page of another site would change something here.
+    #[error("the request was not sent by a page of this server")]
+    OtherSite,
+    /// The body is no form.
+    #[error("the body must be a form")]
+    NoForm,
+    /// Passwords were tried too often.
+    #[error("try again in {0} seconds")]
+    TooManyAttempts(i64),
     /// The body is no JSON.
     #[error("the body must be application/json")]
     UnsupportedMediaType,
@@ -114,7 +123,8 @@ impl ApiError {
                 | StoreError::AddressRestricted
                 | StoreError::UserOnly { .. },
             )
-            | Self::NotSigned => StatusCode::FORBIDDEN,
+            | Self::NotSigned
+            | Self::OtherSite => StatusCode::FORBIDDEN,
             Self::BadPresentation { .. }
             | Self::Invalid(_)
             | Self::Store(
@@ -126,12 +136,13 @@ impl ApiError {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType | Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Store(StoreError::Conflict(_) | StoreError::LeaseLost) => StatusCode::CONFLICT,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::TooManyStreams(_) | Self::RateRestricted(_) | Self::TooManyFailures(_) => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            Self::TooManyStreams(_)
+            | Self::RateRestricted(_)
+            | Self::TooManyFailures(_)
+            | Self::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TookTooLong | Self::NoSeat | Self::Store(StoreError::Unavailable(_)) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -193,7 +204,8 @@ impl ApiError {
                 | StoreError::UserOnly { .. },
             )
             | Self::NotSigned
-            | Self::NoSuchPath => Some(self.to_string()),
+            | Self::NoSuchPath
+            | Self::OtherSite => Some(self.to_string()),
             _ => None,
         }
     }
@@ -221,7 +233,7 @@ impl ApiError {
             }),
             Self::Store(StoreError::AddressRestricted) => restricted(Restriction::Addresses),
             Self::RateRestricted(_) => restricted(Restriction::Rate),
-            Self::TooLarge(_) | Self::TooSlow | Self::UnsupportedMediaType => {
+            Self::TooLarge(_) | Self::TooSlow | Self::UnsupportedMediaType | Self::NoForm => {
                 json!({ "reasons": { "body": self.to_string() } })
             }
             Self::Denied(denied) | Self::Store(StoreError::Denied(denied)) => {
@@ -249,6 +261,7 @@ impl ApiError {
             Self::RateRestricted(early) | Self::TooManyFailures(early) => {
                 early.wait.as_secs() + u64::from(early.wait.subsec_nanos() > 0)
             }
+            Self::TooManyAttempts(seconds) => u64::try_from(*seconds).unwrap_or(1),
             _ => 1,
         }
     }
@@ -277,12 +290,38 @@ fn restricted(restriction: Restriction) -> serde_json::Value {
     json!({ "rule": rule.key(), "restriction": restriction.key() })
 }
 
+/// A failure that was told as JSON, beside its answer: for the face that tells it otherwise.
+#[derive(Clone)]
+pub(crate) struct Failure(pub(crate) Status);
+
+impl Failure {
+    /// What a page says of it: a title and a sentence.
+    pub(crate) fn for_people(&self) -> (&'static str, &'static str) {
+        match self.0.code {
+            401 => ("Your session ended", "Nothing was changed. Sign in to go on."),
+            403 => (
+                "You may not do this",
+                "Nothing was changed. Ask somebody who manages this account.",
+            ),
+            404 => ("This page is not here", "It was deleted, or it is outside what you may see."),
+            405 => ("This page is not sent anything", "Nothing was changed."),
+            429 => ("Too many attempts", "Wait a while, then try again."),
+            503 => ("The service is not available now", "Nothing was changed. Try again soon."),
+            400..=499 => ("This cannot be done", "Nothing was changed."),
+            _ => ("Something went wrong on our side", "Nothing was changed. The log says what."),
+        }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (code, seconds) = (self.status(), self.retry_after());
         self.note();
-        let body = Envelope { status: self.told(), data: self.data(), extra: None };
+        let told = self.told();
+        let failure = Failure(told.clone());
+        let body = Envelope { status: told, data: self.data(), extra: None };
         let mut response = (code, Json(body)).into_response();
+        response.extensions_mut().insert(failure);
         let headers = response.headers_mut();
         if let Some(challenge) = self.challenge() {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));

@@ -104,7 +104,8 @@ fn has_token(query: &str) -> bool {
         .any(|(key, value)| KEYS.contains(&&*key) || TokenSecret::parse(&value).is_ok())
 }
 
-fn origin(parts: &Parts, app: &App) -> Origin {
+/// Where the request came from.
+pub(crate) fn origin(parts: &Parts, app: &App) -> Origin {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let address = peer.and_then(|peer| app.trusted_proxies.client(peer, &parts.headers));
     let request_id =

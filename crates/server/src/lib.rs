@@ -11,6 +11,7 @@ mod admin;
 mod answer;
 mod app;
 mod client_address;
+mod console;
 mod csv;
 mod docs;
 mod endpoint;
@@ -35,6 +36,7 @@ mod unread;
 mod webhooks;
 
 pub use client_address::TrustedProxies;
+pub use console::{ConsolePage, console_pages};
 pub use failures::FailureLimits;
 pub use mail::{MailConfig, MailError, Mailer};
 pub use openapi::openapi;

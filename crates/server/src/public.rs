@@ -25,18 +25,6 @@ pub(crate) async fn openapi(State(app): State<App>) -> Result<impl IntoResponse,
     Ok(Json(crate::openapi()))
 }
 
-/// `GET /invites/accept`: where the link of an invitation leads. What stands behind its `#` is
-/// not sent along, so this page can only say what to do with it.
-pub(crate) async fn how_to_accept(State(app): State<App>) -> impl IntoResponse {
-    format!(
-        "You were invited to Narrowgate. What stands behind the # of your link is a secret that \
-         is good once. Accept with it, and keep the personal token of the answer:\n\n\
-         curl -X POST {}/api/v3/invites/accept/ -H 'Content-Type: application/json' \\\n  \
-         -d '{{\"token\": \"ngit_...\", \"first_name\": \"Ada\", \"last_name\": \"Lovelace\"}}'\n",
-        app.public_url
-    )
-}
-
 /// Every other path.
 pub(crate) async fn no_such_path() -> ApiError {
     ApiError::NoSuchPath

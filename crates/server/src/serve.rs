@@ -230,6 +230,7 @@ impl Server {
             streams: Streams::default(),
             rates: Rates::default(),
             failures: Failures::new(self.failures),
+            console: Arc::default(),
         };
         let stopping = app.streams.stopping.clone();
         let exports = exports::write(app.store.clone(), Arc::clone(&app.exports));

@@ -100,7 +100,9 @@ async fn the_openapi_document_can_be_shut_and_public_pages_tell_nothing_of_accou
     let open = TestApp::new().await;
     open.account("umbrella").await;
     for route in server::public_routes() {
-        let Some(path) = route.strip_prefix("GET ") else { continue };
+        let Some(path) = route.strip_prefix("GET ").filter(|path| !path.contains('{')) else {
+            continue;
+        };
         let told = open.anonymous().get(path).await.text().to_lowercase();
         assert!(!told.contains("umbrella"), "{path}");
         if path != "/api/openapi.json" {

@@ -262,8 +262,16 @@ async fn what_is_public_stands_in_public_routes_txt() {
     assert_eq!(listed, public.iter().map(String::as_str).collect());
     for route in &public {
         // A route that reads is open as it is; one that writes reads its proof from the body, or
-        // wants a signature of it.
+        // wants a signature of it, and a form of the console also says by which page it was sent.
         match route.split_once(' ').unwrap() {
+            ("POST", path) if path.starts_with("/console/") => {
+                let answer = app.anonymous().post(path, json!({})).await;
+                assert_eq!(answer.status(), 403, "{route}");
+            }
+            ("GET", path) if path.ends_with("/{file}") => {
+                let path = path.replace("{file}", "nothing.css");
+                assert_eq!(app.anonymous().get(&path).await.status(), 404, "{route}");
+            }
             ("POST", path) => {
                 let answer = app.anonymous().post(path, json!({})).await;
                 let refused = if path.starts_with("/hooks/") { 403 } else { 400 };

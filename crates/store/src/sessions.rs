@@ -1,7 +1,7 @@
 //! How people come in and go: one of the files without permits. A password, the secret of a link or
 //! that of a session is the proof.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use domain::{
     AccountId, SessionId, Timestamp, UserId,
@@ -129,9 +129,8 @@ impl Store {
         origin: Origin,
     ) -> Result<(), StoreError> {
         let Proven { account, user } = proven;
-        let address = origin.address;
         let write = self.write().await?;
-        let mut tx = Tx::over(self, write, account, PrincipalId::User(user), origin);
+        let mut tx = Tx::over(self, write, account, PrincipalId::User(user), origin.clone());
         let there = crate::memberships::of(account)
             .filter(membership::Column::UserId.eq(user.get()))
             .filter(membership::Column::State.eq(ACTIVE));
@@ -153,7 +152,7 @@ impl Store {
         tx.record("session.opened", format!("session:{id}"), None, None, None).await?;
         tx.commit().await?;
         // What the account's rules do not admit does not stay open.
-        match self.session_from(secret, address).await {
+        match self.session_from(secret, &origin).await {
             Err(refused) => {
                 end(self, Condition::all().add(session::Column::Id.eq(id))).await?;
                 Err(refused)
@@ -170,7 +169,7 @@ impl Store {
     pub async fn session_from(
         &self,
         secret: &SessionSecret,
-        address: Option<IpAddr>,
+        origin: &Origin,
     ) -> Result<Option<LiveSession>, StoreError> {
         let rows = self.session_rows(secret).await?;
         let now = self.clock().now();
@@ -181,8 +180,8 @@ impl Store {
         }
         let rules = first.ip_rules_enabled.then_some(first.ip_rules_revision);
         let principal = Arc::new(principal(&rows, first)?);
-        let known = Known { principal, rules, expires_at: None };
-        let Some(principal) = self.admitted(Some(known), address).await? else { return Ok(None) };
+        let known = Known { principal, rules, ends_at: None };
+        let Some(principal) = self.admitted(Some(known), origin).await? else { return Ok(None) };
         if now.seconds_since(seen_at) >= NOTED_EVERY_SECONDS {
             self.note_session(first.id, now).await?;
         }

@@ -83,7 +83,7 @@ impl TestApp {
         config.failures = None;
         edit(&mut config);
         let server = Server::bind(store.clone(), config).await.expect("a port is free");
-        let url = server.public_url().to_owned();
+        let url = server.local_url();
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(async move {
             let until = async {

@@ -22,6 +22,7 @@ use wire::client::{Client, ClientError};
 
 use super::{
     follow::follow,
+    init::sign_in_link,
     open_with,
     run::{Run, tell},
     serve::{asked_to_stop, find_program},
@@ -80,6 +81,7 @@ struct Stage {
     client: Client,
     url: String,
     account: i64,
+    sign_in_link: String,
     project: i64,
     other_project: i64,
     good_job: i64,
@@ -102,7 +104,10 @@ impl Stage {
             plan: Plan::Enterprise,
             admin_email: Email::parse("ada@example.com").map_err(CliError::other)?,
         };
-        let account = store.create_account(new, &secret).await?.account.id.get();
+        let made = store.create_account(new, &secret).await?;
+        let account = made.account.id.get();
+        let (sign_in_link, _) =
+            sign_in_link(store, made.account.id, &made.admin.email, url).await?;
         let client = Client::new(url, secret)?;
         step(format!("account {account} `Acme`, with its first admin ada@example.com"));
 
@@ -148,7 +153,17 @@ impl Stage {
         let failing_job = id(&client, &jobs, &strict).await?;
         step(format!("jobs {good_job} `nightly` and {failing_job} `strict` (one test fails)"));
         let (url, folder) = (url.to_owned(), args.data_dir.clone());
-        Ok(Self { client, url, account, project, other_project, good_job, failing_job, folder })
+        Ok(Self {
+            client,
+            url,
+            account,
+            sign_in_link,
+            project,
+            other_project,
+            good_job,
+            failing_job,
+            folder,
+        })
     }
 
     async fn tokens(&self) -> Result<Vec<Token>, CliError> {
@@ -234,6 +249,8 @@ impl Stage {
                 .map_err(|error| CliError::Other(format!("{}: {error}", file.display())))?;
         }
         let (url, account, job) = (&self.url, self.account, self.good_job);
+        output::line("\nConsole, as ada@example.com (the link is good once):");
+        output::line(format!("  {}", self.sign_in_link));
         output::line(format!("\nAdmin API: {url}/api/v2/ and {url}/api/v3/"));
         output::line(format!("OpenAPI:   {url}/api/openapi.json"));
         output::line("Start the job once more, as Job Admin:");

@@ -14,6 +14,7 @@ mod run;
 mod runner;
 mod scan;
 mod serve;
+mod sign_in_link;
 mod token;
 
 use std::{path::Path, process::ExitCode};
@@ -31,6 +32,7 @@ use crate::{
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
     match arguments.command {
         Command::Init(args) => init::run(args).await,
+        Command::SignInLink(args) => sign_in_link::run(&args).await,
         Command::Serve(args) => serve::run(&args).await,
         Command::Runner(args) => runner::run(&args).await,
         Command::Demo(args) => demo::run(args).await,

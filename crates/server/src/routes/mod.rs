@@ -15,6 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     admin::v3,
     app::App,
+    console,
     endpoint::{Described, Endpoint},
     error::ApiError,
     extract::MAX_BODY,
@@ -70,13 +71,18 @@ pub struct ServedRoute {
 }
 
 /// The public routes: method, path. Everything else wants a token.
-const PUBLIC: [(&str, &str); 6] = [
+const PUBLIC: [(&str, &str); 11] = [
     ("GET", "/"),
     ("GET", "/healthz"),
     ("GET", "/api/openapi.json"),
     ("GET", "/invites/accept"),
     ("POST", "/api/v3/invites/accept"),
     ("POST", "/hooks/git/{hook_key}"),
+    ("GET", "/console/sign-in"),
+    ("POST", "/console/sign-in"),
+    ("GET", "/console/welcome"),
+    ("POST", "/console/welcome"),
+    ("GET", "/console/static/{file}"),
 ];
 
 /// The public routes, as `public-routes.txt` lists them: `GET /healthz`.
@@ -106,7 +112,8 @@ where
     }
 }
 
-/// Every route that wants a token, area by area.
+/// Every route that wants a token, area by area. The pages of the console want a session instead:
+/// [`console_pages`](crate::console_pages).
 #[must_use]
 pub fn served_routes() -> Vec<ServedRoute> {
     [
@@ -155,12 +162,19 @@ pub(crate) fn router(app: App) -> Router {
         .route("/", get(public::root))
         .route("/healthz", get(public::health))
         .route("/api/openapi.json", get(public::openapi))
-        .route("/invites/accept", get(public::how_to_accept))
+        .route("/invites/accept", get(console::welcome::show))
         .route("/api/v3/invites/accept", post(v3::invites::accept))
-        .route("/hooks/git/{hook_key}", git_hook());
+        .route("/hooks/git/{hook_key}", git_hook())
+        .route("/console/sign-in", get(console::sign_in::show))
+        .route("/console/sign-in", post(console::sign_in::enter))
+        .route("/console/welcome", get(console::welcome::show))
+        .route("/console/welcome", post(console::welcome::come_in))
+        .route("/console/static/{file}", get(console::assets::show));
+    let pages = console::console_pages();
     let all = served
         .into_iter()
         .map(|route| (route.path, route.handler))
+        .chain(pages.into_iter().map(|page| (page.path, page.handler)))
         .chain(missing)
         .fold(public, |router, (path, handler)| router.route(path, handler));
     dressed(all, app)
@@ -178,6 +192,7 @@ fn dressed(routes: Router<App>, app: App) -> Router {
         .fallback(public::no_such_path)
         .method_not_allowed_fallback(public::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(app.clone(), console::door::watch))
         .layer(middleware::from_fn(unread::drain))
         .layer(middleware::from_fn_with_state(app.clone(), in_time))
         .layer(CatchPanicLayer::custom(|_| {
@@ -225,6 +240,7 @@ mod tests {
             streams: crate::streams::Streams::default(),
             rates: crate::rates::Rates::default(),
             failures: crate::failures::Failures::new(None),
+            console: std::sync::Arc::default(),
         };
         let router = dressed(Router::new().route("/", get(defect)), app);
         let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();

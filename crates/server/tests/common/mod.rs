@@ -7,6 +7,7 @@
     reason = "each test file uses its part of it, and a failure here is a failed test"
 )]
 
+pub(crate) mod browser;
 pub(crate) mod everything;
 pub(crate) mod mail_server;
 pub(crate) mod receiver;

@@ -1,0 +1,86 @@
+//! The console: pages for people.
+//!
+//! A face like the others: the session's cookie is turned into a caller at the door ([`door`]), and
+//! from there on a page takes the same stairs as an API request: its handler's first argument is a
+//! permit, which the one decision function gave, and which the store is shown. Pages are made by
+//! the server and work without script.
+
+pub(crate) mod assets;
+mod attempts;
+pub(crate) mod door;
+mod form;
+mod icons;
+mod new_token;
+mod page;
+mod picker;
+mod service_tokens;
+mod shown_once;
+pub(crate) mod sign_in;
+mod token_view;
+pub(crate) mod welcome;
+mod you;
+
+use axum::{
+    handler::Handler,
+    http::Method,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use domain::authz::Action;
+
+use crate::{app::App, endpoint::Endpoint};
+
+/// What the console keeps in memory.
+#[derive(Default)]
+pub(crate) struct Console {
+    /// Who may try a password now.
+    pub(crate) attempts: attempts::Attempts,
+    /// Secrets that are about to be shown, once.
+    pub(crate) shown_once: shown_once::ShownOnce,
+}
+
+/// A page that wants a session, and what is known of it.
+#[derive(Clone)]
+pub struct ConsolePage {
+    /// Its method.
+    pub method: Method,
+    /// Its path.
+    pub path: &'static str,
+    /// The action that its handler's permit stands for.
+    pub action: Action,
+    pub(crate) handler: MethodRouter<App>,
+}
+
+fn page<H, T, U>(method: Method, path: &'static str, handler: H) -> ConsolePage
+where
+    H: Handler<T, App> + Endpoint<U>,
+    T: 'static,
+{
+    let filter = MethodFilter::try_from(method.clone()).expect("the list has plain methods only");
+    ConsolePage { method, path, action: H::action(), handler: on(filter, handler) }
+}
+
+/// Every page that wants a session.
+#[must_use]
+pub fn console_pages() -> Vec<ConsolePage> {
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const TOKENS: &str = "/console/service-tokens";
+    const NEW: &str = "/console/service-tokens/new";
+    const TOKEN: &str = "/console/service-tokens/{service_token_id}";
+    const SECRET: &str = "/console/service-tokens/{service_token_id}/secret";
+    const DELETE: &str = "/console/service-tokens/{service_token_id}/delete";
+    vec![
+        page(GET, "/console", you::home),
+        page(GET, "/console/you", you::show),
+        page(POST, "/console/you/password", you::change_password),
+        page(POST, "/console/you/sign-out-everywhere", you::sign_out_everywhere),
+        page(POST, "/console/sign-out", you::sign_out),
+        page(GET, TOKENS, service_tokens::list),
+        page(GET, NEW, new_token::show),
+        page(POST, NEW, new_token::create),
+        page(GET, TOKEN, service_tokens::show),
+        page(GET, SECRET, new_token::show_secret),
+        page(GET, DELETE, service_tokens::ask_to_delete),
+        page(POST, DELETE, service_tokens::delete),
+    ]
+}
