@@ -1,0 +1,305 @@
+// A person's walk through the console: sign in, make a token, use it, see it used, see an old one
+// flagged, delete, and be refused; by keyboard alone; on every page, in both themes and at two
+// widths, axe finds nothing, nothing is wider than the screen, and nothing comes from elsewhere.
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { api, closeHouse, openBrowser, openHouse } from "./house.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const pictures = process.env.NARROWGATE_PICTURES;
+const PASSWORD = "four words nobody put together";
+
+let house;
+let browser;
+let page;
+const foreign = [];
+const complaints = [];
+
+const open = async (options = {}) => {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 }, permissions: ["clipboard-read", "clipboard-write"],
+    ...options,
+  });
+  const opened = await context.newPage();
+  opened.on("request", (request) => {
+    if (!request.url().startsWith(house.url)) foreign.push(request.url());
+  });
+  opened.on("console", (message) => {
+    if (message.type() === "error") complaints.push(`${opened.url()}: ${message.text()}`);
+  });
+  opened.on("pageerror", (error) => complaints.push(`${opened.url()}: ${error}`));
+  opened.setDefaultTimeout(15_000);
+  return opened;
+};
+
+const go = (path) => page.goto(house.url + path);
+const isAt = (title) => page.getByRole("heading", { level: 1, name: title, exact: true }).waitFor();
+const row = (name) => page.locator("tbody tr", { has: page.getByRole("link", { name, exact: true }) });
+
+const VIEWS = [
+  ["wide-light", 1280, "light"], ["wide-dark", 1280, "dark"],
+  ["narrow-light", 390, "light"], ["narrow-dark", 390, "dark"],
+];
+
+// Looks at the page that is open in every view.
+async function look(name) {
+  for (const [view, width, colorScheme] of VIEWS) {
+    await page.setViewportSize({ width, height: width === 390 ? 844 : 800 });
+    await page.emulateMedia({ colorScheme });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(wide <= 0, `${name} ${view} is ${wide} px too wide`);
+    const wrapped = await page.evaluate(() => [...document.querySelectorAll(".button")]
+      .filter((button) => button.offsetHeight > 42).map((button) => button.textContent.trim()));
+    assert.deepEqual(wrapped, [], `${name} ${view}: wrapped buttons`);
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => globalThis.axe.run());
+    const told = found.violations.map((violation) => `${violation.id}: ${violation.help} `
+      + violation.nodes.map((node) => node.html.slice(0, 200)).join(" | "));
+    assert.deepEqual(told, [], `${name} ${view}`);
+    if (pictures) {
+      await page.screenshot({ path: `${pictures}/${name}-${view}.png`, fullPage: true });
+      // What docs/pictures are: the upper part of a page.
+      if (view === "wide-light") await page.screenshot({ path: `${pictures}/${name}.png` });
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+before(async () => {
+  if (pictures) mkdirSync(pictures, { recursive: true });
+  house = await openHouse();
+  browser = await openBrowser();
+  page = await open();
+});
+
+after(async () => {
+  await browser?.close();
+  if (house) await closeHouse(house);
+});
+
+test("a sign-in link leads to a password, and in", async () => {
+  await page.goto(house.sign_in_link);
+  await isAt("Welcome to Narrowgate");
+  assert.match(await page.inputValue("#code"), /^ngit_/, "the link's code is in the form");
+  assert.ok(!page.url().includes("ngit_"), "and not in the address");
+  await look("welcome");
+  await page.fill("#password", "short but typed");
+  await page.fill("#again", "something else");
+  await page.getByRole("button", { name: "Set password and sign in" }).click();
+  await page.getByText("This is not the same password.").waitFor();
+  await look("welcome-refused");
+  await page.fill("#first_name", "Ines");
+  await page.fill("#last_name", "Okafor");
+  await page.fill("#password", PASSWORD);
+  await page.fill("#again", PASSWORD);
+  await page.getByRole("button", { name: "Set password and sign in" }).click();
+  await isAt("Service tokens");
+  await page.getByText("Ines Okafor").first().waitFor();
+});
+
+test("who has a password signs in with it", async () => {
+  await page.getByRole("button", { name: "Ines Okafor" }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await isAt("Sign in");
+  await look("sign-in");
+  await go("/console/service-tokens?show=rotate");
+  await page.fill("#email", "ines@larkfield.example");
+  await page.fill("#password", "not my password");
+  await page.keyboard.press("Enter");
+  await page.getByText("E-mail or password is wrong.").waitFor();
+  await look("sign-in-refused");
+  await page.fill("#password", PASSWORD);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/show=rotate/);
+});
+
+test("old tokens are flagged", async () => {
+  await go("/console/service-tokens");
+  await page.getByText("2 service tokens were made on or before July 18, 2023").waitFor();
+  await look("service-tokens");
+  await page.getByRole("link", { name: "Show these 2" }).click();
+  assert.equal(await page.locator("tbody tr").count(), 2);
+  const badge = row("looker-2021").getByText("Rotate");
+  assert.match(await badge.getAttribute("title"), /18 July 2023 should be rotated/);
+  await page.getByRole("link", { name: "looker-2021", exact: true }).click();
+  await page.getByText("Tokens created on or before 18 July 2023 should be rotated.").waitFor();
+  await look("old-token");
+});
+
+let token;
+
+test("a token is made in the browser and shown once", async () => {
+  await go("/console/service-tokens");
+  await page.getByRole("link", { name: "+ New token" }).click();
+  await page.fill("#name", "airflow-prod");
+  await page.selectOption("#set-1", { label: "Job Admin" });
+  assert.match(await page.innerText("#about-1"), /\w/, "says what it is for");
+  const first = page.getByRole("group", { name: "Row 1" });
+  await first.getByLabel("shop").check();
+  await first.getByLabel("finance").check();
+  await page.getByRole("button", { name: "Add row" }).click();
+  await page.selectOption("#set-2", { label: "Account Admin" });
+  await page.getByText("Full read and write access to the account").nth(1).waitFor();
+  assert.ok(await page.getByRole("group", { name: "Row 2" }).getByLabel("shop").isHidden());
+  await look("new-token");
+  await page.getByRole("button", { name: "Remove row 2" }).click();
+  await page.getByRole("button", { name: "Add row" }).click();
+  await page.getByRole("main").getByRole("button", { name: "Make token" }).last().click();
+  await page.getByText("The token was not made: 1 field needs a change").waitFor();
+  assert.equal(await page.inputValue("#name"), "airflow-prod");
+  assert.ok(await first.getByLabel("finance").isChecked(), "what was typed stays");
+  await look("new-token-refused");
+  await page.selectOption("#set-2", { label: "Metadata Only" });
+  await page.getByRole("group", { name: "Row 2" }).getByLabel("All projects").check();
+  await page.getByRole("main").getByRole("button", { name: "Make token" }).last().click();
+
+  await isAt("Save your token");
+  token = await page.innerText("#secret");
+  assert.match(token, /^ngst_[0-9A-Za-z]{42}$/);
+  await look("shown-once");
+  await page.getByRole("button", { name: "Copy", exact: true }).first().click();
+  await page.getByText("Copied").waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), token);
+  await page.getByLabel("I have saved this token").check();
+  await page.getByRole("button", { name: "Done" }).click();
+  await isAt("airflow-prod");
+  await look("token");
+  await page.goBack();
+  await page.getByText("This token was shown already").waitFor();
+  assert.ok(!(await page.content()).includes(token), "the way back shows it not again");
+  await look("shown-already");
+});
+
+test("it works, and its last use appears", async () => {
+  const answer = await api(house, token, `/api/v2/accounts/${house.account_id}/jobs/`);
+  assert.equal(answer.status, 200);
+  const denied = await api(house, token, `/api/v3/accounts/${house.account_id}/service-tokens/`);
+  assert.equal(denied.status, 403);
+  for (let tries = 0; tries < 30; tries += 1) {
+    await go("/console/service-tokens");
+    const used = await row("airflow-prod").locator("td[data-label='Last used']").innerText();
+    if (used === "just now") return look("service-tokens-used");
+    await page.waitForTimeout(500);
+  }
+  assert.fail("it is still said to be unused");
+});
+
+test("the list is searched and filtered", async () => {
+  await go("/console/service-tokens");
+  await page.fill("#q", "airflow");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/q=airflow/);
+  assert.equal(await page.locator("tbody tr").count(), 1);
+  await page.selectOption("#f-set", { label: "Account Viewer" });
+  await page.getByText("No token is like this").waitFor();
+  await look("nothing-found");
+  await page.getByRole("link", { name: "Show all" }).first().click();
+  await page.getByRole("link", { name: "Name", exact: true }).click();
+  await page.waitForURL(/sort=name/);
+  assert.match(await page.locator("tbody th").first().innerText(), /^airflow-prod/);
+});
+
+test("it is deleted, and refused from then on", async () => {
+  await go("/console/service-tokens");
+  await page.getByRole("link", { name: "Delete airflow-prod" }).click();
+  await isAt("Delete airflow-prod?");
+  await page.fill("#confirm", "something else");
+  await page.getByRole("button", { name: "Delete token" }).click();
+  await page.getByText("This is not the token's name. Nothing was deleted.").waitFor();
+  await look("delete");
+  await page.fill("#confirm", "airflow-prod");
+  await page.getByRole("button", { name: "Delete token" }).click();
+  await page.getByText("Token deleted").waitFor();
+  assert.equal(await row("airflow-prod").count(), 0);
+  assert.equal((await api(house, token, "/api/v2/whoami/")).status, 401);
+});
+
+test("by keyboard alone a token is made", async () => {
+  await go("/console/service-tokens");
+  const press = async (...keys) => {
+    for (const key of keys) await page.keyboard.press(key);
+  };
+  // Tabs until something of this name has the focus, which can be seen.
+  const tabTo = async (name) => {
+    for (let presses = 0; presses < 60; presses += 1) {
+      await press("Tab");
+      const told = await page.evaluate(() => {
+        const at = document.activeElement;
+        const label = at.labels?.[0]?.innerText ?? "";
+        const ring = getComputedStyle(at.closest(".chips label") ?? at).outlineStyle;
+        return [at.ariaLabel ?? "", at.innerText ?? "", label].concat(ring);
+      });
+      if (told.slice(0, 3).some((text) => text.trim() === name)) {
+        assert.notEqual(told[3], "none", `${name} shows its focus`);
+        return;
+      }
+    }
+    assert.fail(`Tab does not come to ${name}`);
+  };
+  await press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.innerText), "Skip to content");
+  await tabTo("+ New token");
+  await press("Enter");
+  await page.waitForURL(/new/);
+  await tabTo("Name");
+  await page.keyboard.type("by-keyboard");
+  await tabTo("Permission set");
+  await page.keyboard.type("Job Viewer");
+  await tabTo("Chosen projects");
+  await press("ArrowUp");
+  await tabTo("Make token");
+  await press("Enter");
+  await page.waitForURL(/secret/);
+  await tabTo("I have saved this token where the system that uses it will find it");
+  await press("Space");
+  await tabTo("Done");
+  await press("Enter");
+  await page.waitForURL(/saved=1/);
+  await isAt("by-keyboard");
+  const grants = await page.locator("tbody").innerText();
+  assert.match(grants, /Job Viewer[\s\S]*all projects/);
+});
+
+test("without script the same can be done", async () => {
+  const scripted = page;
+  const state = await page.context().storageState();
+  page = await open({ javaScriptEnabled: false, storageState: state });
+  await go("/console/service-tokens");
+  await page.selectOption("#f-show", { label: "Rotate advised" });
+  await page.getByRole("button", { name: "Filter" }).click();
+  assert.equal(await page.locator("tbody tr").count(), 2);
+  await go("/console/service-tokens/new");
+  await page.fill("#name", "without script");
+  await page.getByRole("button", { name: "Add row" }).click();
+  assert.equal(await page.inputValue("#name"), "without script");
+  await page.getByRole("button", { name: "Remove row 2" }).click();
+  await page.selectOption("#set-1", { label: "Metadata Only" });
+  await page.getByLabel("All projects").check();
+  await page.fill("#name", "without script");
+  await page.locator("#name").press("Enter");
+  await isAt("Save your token");
+  assert.ok(await page.getByRole("button", { name: "Copy", exact: true }).first().isHidden());
+  await page.context().close();
+  page = scripted;
+});
+
+test("a person's own page and the pages of failures are looked at", async () => {
+  await go("/console/you");
+  await look("you");
+  assert.equal((await go("/console/no-such-page")).status(), 404);
+  await look("not-here");
+});
+
+test("the first load is small, and nothing came from elsewhere", async () => {
+  const fresh = await open();
+  let bytes = 0;
+  fresh.on("response", async (response) => { bytes += (await response.body()).length; });
+  await fresh.goto(`${house.url}/console/sign-in`, { waitUntil: "networkidle" });
+  assert.ok(bytes > 0 && bytes < 150_000, `${bytes} bytes`);
+  assert.deepEqual(foreign, []);
+  const meant = complaints.filter((text) => !/status of 40[034]/.test(text));
+  assert.deepEqual(meant, []);
+});
