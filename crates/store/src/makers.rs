@@ -15,6 +15,7 @@ use sea_orm::{
 use crate::{
     Store, StoreError,
     entities::{audit_record, membership, service_token, service_token_permission, user},
+    token_credentials,
 };
 
 /// The events that a service token begins with.
@@ -31,7 +32,7 @@ pub struct Maker {
 
 impl Store {
     /// Every service token of the permit's account that was not deleted, oldest first, with its
-    /// grants, in one statement. There are at most [`ServiceToken::MAX_PER_ACCOUNT`].
+    /// grants and credentials, in two statements. There are at most [`ServiceToken::MAX_PER_ACCOUNT`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -50,7 +51,13 @@ impl Store {
             .all(self.reader())
             .await
             .map_err(StoreError::db)?;
-        tokens.into_iter().map(|(token, rows)| token.into_domain(rows)).collect()
+        let ids = tokens.iter().map(|(token, _)| token.id);
+        let mut credentials = token_credentials::of(self.reader(), ids).await?;
+        let whole = tokens.into_iter().map(|(token, rows)| {
+            let credentials = credentials.remove(&token.id).unwrap_or_default();
+            token.into_domain(rows, credentials)
+        });
+        whole.collect()
     }
 
     /// Who made these service tokens of the permit's account, as the audit log has it, in two

@@ -137,7 +137,7 @@ impl Wanted {
         match self.sort {
             "name" => tokens.sort_by_cached_key(|token| token.name.as_str().to_lowercase()),
             "created" => tokens.sort_by_key(|token| token.created_at),
-            "expires" => tokens.sort_by_key(|token| end(token)),
+            "expires" => tokens.sort_by_key(|token| token.expires_at()),
             _ => tokens.sort_by_key(|token| token.last_used),
         }
         if self.descending {
@@ -190,13 +190,6 @@ impl Wanted {
             before: (page > 1).then(|| link(page - 1)),
             after: (page < last_page).then(|| link(page + 1)),
         }
-    }
-}
-
-fn end(token: &ServiceToken) -> Option<Timestamp> {
-    match token.state {
-        domain::service_token::TokenState::Active { expires_at } => expires_at,
-        _ => None,
     }
 }
 

@@ -56,7 +56,7 @@ impl TokenView {
         maker: Option<&Maker>,
         now: Timestamp,
     ) -> Self {
-        let end = end(token);
+        let end = token.expires_at();
         let advice = token.advisory().map(|advisory| advice(advisory.reason));
         Self {
             id: token.id,
@@ -77,20 +77,13 @@ impl TokenView {
 
 /// Whether it ends by itself within 30 days.
 pub(super) fn is_expiring(token: &ServiceToken, now: Timestamp) -> bool {
-    end(token).is_some_and(|end| end > now && end.seconds_since(now) <= EXPIRING_SECONDS)
+    token.expires_at().is_some_and(|end| end > now && end.seconds_since(now) <= EXPIRING_SECONDS)
 }
 
 /// Whether nobody has used it for 90 days.
 pub(super) fn is_unused(token: &ServiceToken, now: Timestamp) -> bool {
     let last = token.last_used.unwrap_or(token.created_at);
     now.seconds_since(last) > UNUSED_SECONDS
-}
-
-fn end(token: &ServiceToken) -> Option<Timestamp> {
-    match token.state {
-        TokenState::Active { expires_at } => expires_at,
-        TokenState::Imported | TokenState::Revoked { .. } => None,
-    }
 }
 
 /// The advisory's own words, as a sentence.
