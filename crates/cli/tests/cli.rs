@@ -1,6 +1,7 @@
 //! The real program, as a user or a script meets it.
 
 mod dbts;
+mod faults;
 mod following;
 mod kills;
 mod program;

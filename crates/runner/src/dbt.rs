@@ -62,10 +62,14 @@ pub(crate) fn invocation(
     command.envs(profile.secrets.iter().map(|(name, secret)| (name, secret.reveal())));
 }
 
+/// What a program says when the disk is full (ENOSPC).
+pub(crate) const NO_SPACE: &str = "No space left on device";
+
 /// What dbt's end means; `Ok` if it did what it was asked to.
 ///
 /// # Errors
-/// A sentence, by dbt's documented exit codes; it names the bound that dbt ran into, if it did.
+/// A sentence, by dbt's documented exit codes; it names the bound that dbt ran into, if it did, or
+/// that the disk is full.
 pub(crate) fn verdict(end: &End, bounds: &Bounds) -> Result<(), String> {
     let (code, signal) = (end.status.code(), end.status.signal());
     let failure = match (code, signal) {
@@ -79,6 +83,9 @@ pub(crate) fn verdict(end: &End, bounds: &Bounds) -> Result<(), String> {
     };
     Err(match bounds.met(signal, &end.last_words) {
         Some(bound) => format!("{failure}; {bound}"),
+        None if end.last_words.contains(NO_SPACE) => {
+            format!("{failure}; there is no space left on the runner's disk")
+        }
         None => failure,
     })
 }
@@ -122,6 +129,8 @@ mod tests {
         assert!(verdict(1 << 8, "").unwrap_err().contains("code 1"));
         assert!(verdict(2 << 8, "").unwrap_err().contains("code 2"));
         assert_eq!(verdict(9, "").unwrap_err(), "dbt was ended by signal 9");
+        let full = verdict(1 << 8, "[Errno 28] No space left on device").unwrap_err();
+        assert!(full.ends_with("; there is no space left on the runner's disk"), "{full}");
         let told = verdict(25, "").unwrap_err();
         assert!(
             told.starts_with("dbt was ended by signal 25; it met the runner's bound"),

@@ -84,9 +84,20 @@ fn told(ended: Result<(), Halt>) -> (Outcome, String) {
         Err(Halt::Interrupted(interrupt)) => (interrupt.outcome(), interrupt.to_string()),
         Err(Halt::Store(error)) => {
             tracing::error!(%error, "a run cannot be written down");
-            (Outcome::Error, "the server could not write down what the run did".to_owned())
+            let why = if is_full(&error) {
+                "there is no space left on the disk of its data folder"
+            } else {
+                "see its log"
+            };
+            (Outcome::Error, format!("the server could not write down what the run did: {why}"))
         }
     }
+}
+
+/// Whether the disk is full, as SQLite or the system says.
+fn is_full(error: &StoreError) -> bool {
+    let StoreError::Unavailable(reason) = error else { return false };
+    ["database or disk is full", dbt::NO_SPACE].iter().any(|full| reason.contains(full))
 }
 
 /// Kills what has slipped out of its process group, then removes the run's folder.

@@ -2,11 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure is a failed test")]
 
 use std::{
-    fs,
     io::{self, Read as _},
     net::{Shutdown, TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
     process::Command,
     thread,
     time::Duration,
@@ -16,14 +13,11 @@ use serde_json::Value;
 
 use crate::{
     program::{Folder, Server},
-    scripted::scripted_job,
+    scripted::{dbt_script, scripted_job},
 };
 
 /// A dbt that says a line every tenth of a second and notes each as a node that is done.
-fn slow_dbt(folder: &Folder) -> PathBuf {
-    let program = folder.path("dbt");
-    let text = r#"#!/bin/bash
-[ "$1" = build ] || exit 0
+const SLOW: &str = r#"
 mkdir -p "$DBT_LOG_PATH"
 for line in $(seq 40); do
   echo "line $line"
@@ -33,10 +27,6 @@ for line in $(seq 40); do
 done
 case "$*" in *fails*) exit 1 ;; esac
 "#;
-    fs::write(&program, text).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    program
-}
 
 /// Stands before the server and cuts every connection after a while; gives its address.
 fn cutting_proxy(server: &Server) -> String {
@@ -84,7 +74,7 @@ fn lines(text: &str) -> Vec<&str> {
 fn a_log_goes_on_over_connections_that_break_and_neither_loses_nor_repeats_a_line() {
     let folder = Folder::new();
     let admin = folder.init("Acme");
-    let server = Server::with_dbt(&folder, &slow_dbt(&folder));
+    let server = Server::with_dbt(&folder, &dbt_script(&folder, SLOW));
     let job = scripted_job(&folder, &server, &admin, "dbt build --vars fails");
     let id = triggered(&server, &admin, &job);
     let proxy = cutting_proxy(&server);
@@ -116,7 +106,7 @@ fn on_a_terminal_the_log_has_a_bar_below_it_and_the_debug_log_is_there_afterward
     }
     let folder = Folder::new();
     let admin = folder.init("Acme");
-    let server = Server::with_dbt(&folder, &slow_dbt(&folder));
+    let server = Server::with_dbt(&folder, &dbt_script(&folder, SLOW));
     let job = scripted_job(&folder, &server, &admin, "dbt build");
     let id = triggered(&server, &admin, &job);
 
@@ -139,4 +129,33 @@ fn on_a_terminal_the_log_has_a_bar_below_it_and_the_debug_log_is_there_afterward
     let debug = server.client(&admin, &["run", "logs", &id, "--debug"]);
     assert_eq!(debug.out.matches("12:00:00 [info ] [          ]: m\n").count(), 40, "{debug:?}");
     assert!(!debug.out.contains("line 1\n") && debug.code == Some(0), "{debug:?}");
+}
+
+#[test]
+fn a_thousand_lines_of_a_log_cost_the_server_a_millisecond_of_cpu_time_at_most() {
+    const LINES: f64 = 160_000.0;
+    // What is not optimised takes longer, and is still held to something.
+    let most = if cfg!(debug_assertions) { 15.0 } else { 1.0 };
+    let folder = Folder::new();
+    let admin = folder.init("Acme");
+    // What a run costs without them is taken off.
+    let script =
+        "case \"$*\" in *many*) yes \"$(printf 'x%.0s' {1..69})\" | head -n 160000 ;; esac";
+    let server = Server::with_dbt(&folder, &dbt_script(&folder, script));
+    let cost = |step: &str| {
+        let job = scripted_job(&folder, &server, &admin, step);
+        let before = server.cpu_seconds();
+        let said = server.client(&admin, &["run", "trigger", &job, "--follow"]);
+        (server.cpu_seconds() - before, said.out.matches("xxx\n").count())
+    };
+    cost("dbt build");
+    let costs: Vec<_> = (0..3)
+        .map(|_| {
+            let (none, many) = (cost("dbt build"), cost("dbt build --vars many"));
+            assert_eq!((none.1, many.1), (0, 160_000));
+            (many.0 - none.0) * 1000.0 / (LINES / 1000.0)
+        })
+        .collect();
+    println!("CPU time of 1,000 lines, followed: {costs:.3?} ms");
+    assert!(costs.iter().copied().fold(f64::INFINITY, f64::min) <= most, "{costs:?} ms");
 }

@@ -212,6 +212,21 @@ impl Server {
         })
     }
 
+    /// What the kernel counts of its process, in KiB: `VmRSS`, `VmHWM`.
+    pub(crate) fn status_kib(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// The CPU time of its process so far, in seconds, to a hundredth.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let ticks = |at: usize| fields.get(at).unwrap().parse::<f64>().unwrap();
+        (ticks(11) + ticks(12)) / 100.0
+    }
+
     /// Asks it to end; gives its exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         self.signal();

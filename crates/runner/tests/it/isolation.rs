@@ -81,6 +81,46 @@ async fn a_link_in_target_makes_no_artifact_of_what_the_user_cannot_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dbts_own_log_is_read_where_it_is_the_users_and_not_where_a_link_leads() {
+    let Some(house) = open_house().await else { return };
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build", "dbt run"]).await;
+    let script = "mkdir \"$DBT_LOG_PATH\" && cd \"$DBT_LOG_PATH\" || exit 1\n\
+                  if [ \"$1\" = build ]; then echo \"by $(id -u)\" > dbt.log\n\
+                  else ln -s \"$NARROWGATE_DATA_DIR/keyring.json\" dbt.log; fi";
+    let runner = house.runner_by(as_user(&house, script)).await;
+    let run = house.trigger(job).await;
+    let ended = house.ended(run).await;
+
+    assert_eq!(ended.state.status(), RunStatus::SUCCESS, "{}", house.logs(run).await);
+    assert_eq!(house.debug_log(run, 4).await, "by 64123\n");
+    assert_eq!(house.debug_log(run, 5).await, "");
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_goes_on_as_the_user_from_what_the_failed_step_left() {
+    let Some(house) = open_house().await else { return };
+    let place = house.scripted_place().await;
+    let job = house.job(place, &["dbt build"]).await;
+    let script = "if [ \"$1\" = retry ]; then id -u; cat target/*.json; touch target/mine; exit; fi\n\
+                  mkdir target; echo '{\"of\": 1}' > target/manifest.json\n\
+                  echo '{\"results\": []}' > target/run_results.json; exit 1";
+    let runner = house.runner_by(as_user(&house, script)).await;
+    let first = house.trigger(job).await;
+    let failed = house.ended(first).await;
+    assert_eq!(failed.retry_step(), Ok(4), "{}", failed.message);
+
+    let second = house.store.retry_run(&house.permit(), first).await.unwrap().id;
+    let ended = house.ended(second).await;
+
+    assert_eq!(ended.state.status(), RunStatus::SUCCESS, "{}", house.logs(second).await);
+    let log = house.log(second, 4).await;
+    assert!(log.ends_with("left\n64123\n{\"of\": 1}\n{\"results\": []}\n"), "{log}");
+    runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_duckdb_file_is_the_users_and_one_of_another_user_is_told() {
     let Some(house) = open_house().await else { return };
     let remote = house.repository("scripted", &[("dbt_project.yml", "name: scripted")]);
