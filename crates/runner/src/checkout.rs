@@ -24,6 +24,8 @@ pub(crate) struct Checkout {
     /// The branch: the one that was asked for, or else the repository's own; `None` if only a
     /// commit was asked for.
     pub(crate) branch: Option<String>,
+    /// Whether nothing had to be fetched.
+    pub(crate) warm: bool,
 }
 
 /// A commit to be checked out.
@@ -71,10 +73,10 @@ pub(crate) async fn checkout(
     let place = DataDir::new(marks.data_dir).clones_of(claimed.project.id);
     let now = claimed.run.updated_at;
     let clones = Clones { git: &git, place, remote, maker: marks.lease, now };
-    let sha = clones.lay_out(&commit, folder, log, interrupts).await?;
+    let (sha, warm) = clones.lay_out(&commit, folder, log, interrupts).await?;
     let subdirectory = claimed.project.spec.subdirectory.as_ref().map_or("", |path| path.as_str());
     let project = project_folder(&folder.working_copy(), subdirectory).map_err(Halt::Failed)?;
-    Ok(Checkout { project, sha, branch })
+    Ok(Checkout { project, sha, branch, warm })
 }
 
 /// The branch and the commit; a branch that the environment asks for counts only if the trigger

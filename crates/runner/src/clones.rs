@@ -99,7 +99,8 @@ impl Refused {
 }
 
 impl Clones<'_> {
-    /// Writes the files of a commit into the run's working copy; gives the commit's id.
+    /// Writes the files of a commit into the run's working copy; gives the commit's id, and whether it
+    /// was there already.
     ///
     /// # Errors
     /// [`Halt::Failed`] if there is no such commit, or git or the disk fails;
@@ -110,22 +111,22 @@ impl Clones<'_> {
         folder: &RunFolder,
         log: &mut StepLog,
         interrupts: &mut Interrupts,
-    ) -> Result<String, Halt> {
+    ) -> Result<(String, bool), Halt> {
         folder::private(&self.place).map_err(|error| unwritable(&error))?;
         if let Commit::Id(id) = commit {
-            let _reading = self.lock(File::try_lock_shared, interrupts).await?;
+            let _reading = self.lock(File::try_lock_shared, log, interrupts).await?;
             if let Some(clone) = self.whole(Format::of(commit)).filter(|clone| clone.has(id))
                 && self.write_files(&clone, id, folder, log, interrupts).await?
             {
-                return Ok(id.clone());
+                return Ok((id.clone(), true));
             }
         }
-        let _alone = self.lock(File::try_lock, interrupts).await?;
+        let _alone = self.lock(File::try_lock, log, interrupts).await?;
         let format = Format::of(commit);
         if let Some(clone) = self.whole(format).filter(Clone::has_room) {
             match self.get(&clone, commit, log, interrupts).await {
                 Ok(id) if self.write_files(&clone, &id, folder, log, interrupts).await? => {
-                    return Ok(id);
+                    return Ok((id, false));
                 }
                 Err(Halt::Failed(reason)) if self.is_sound(&clone, log, interrupts).await? => {
                     return Err(Halt::Failed(reason));
@@ -138,7 +139,7 @@ impl Clones<'_> {
         let clone = self.anew(format, log, interrupts).await?;
         let id = self.get(&clone, commit, log, interrupts).await?;
         if self.write_files(&clone, &id, folder, log, interrupts).await? {
-            return Ok(id);
+            return Ok((id, false));
         }
         Err(Halt::Failed(format!("git could not write the files of `{id}`, its log says why")))
     }
@@ -147,13 +148,20 @@ impl Clones<'_> {
     async fn lock(
         &self,
         try_lock: fn(&File) -> Result<(), TryLockError>,
+        log: &mut StepLog,
         interrupts: &mut Interrupts,
     ) -> Result<File, Halt> {
         let file = lock_file(&self.place).map_err(|error| unwritable(&error))?;
+        let mut waits = false;
         loop {
             match try_lock(&file) {
                 Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::WouldBlock) if waits => {}
+                Err(TryLockError::WouldBlock) => {
+                    waits = true;
+                    log.say("another run fetches from this repository: waiting for it");
+                    log.flush().await?;
+                }
                 Err(TryLockError::Error(error)) => return Err(unwritable(&error)),
             }
             tokio::select! {

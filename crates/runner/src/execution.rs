@@ -242,7 +242,9 @@ impl Execution {
         let (git, folder) = (&self.workshop.config.git, &self.folder);
         let marks = self.marks();
         let made = checkout(git, marks, folder, &self.claimed, log, interrupts).await;
-        self.workshop.evict_clones();
+        if !made.as_ref().is_ok_and(|made| made.warm) {
+            self.workshop.evict_clones();
+        }
         let made = made?;
         log.say(format_args!("checked out {}", made.sha));
         let (permit, lease) = (&self.permits.write, &self.claimed.lease);

@@ -198,6 +198,7 @@ fn stored_login(remote: &RemoteUrl, token: &Hidden) -> Hidden {
 fn ssh(key: &Path, data_dir: &Path) -> String {
     format!(
         "ssh -i {} -o IdentitiesOnly=yes -o IdentityAgent=none -o BatchMode=yes \
+         -o ConnectTimeout=60 -o ServerAliveInterval=15 -o ServerAliveCountMax=4 \
          -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={}",
         in_shell(key),
         in_shell(&data_dir.join("known_hosts"))
@@ -224,7 +225,8 @@ fn write_config(
     remote: &RemoteUrl,
     login: Option<&Path>,
 ) -> std::io::Result<PathBuf> {
-    let mut text = String::new();
+    // A host that says nothing for a minute has gone away: others wait for the clone.
+    let mut text = "[http]\n\tlowSpeedLimit = 1\n\tlowSpeedTime = 60\n".to_owned();
     for own in user_configs() {
         let _ = write!(text, "[include]\n\tpath = {}\n", quoted(&own.to_string_lossy()));
     }

@@ -263,7 +263,8 @@ async fn a_run_that_waits_for_anothers_fetch_can_be_cancelled() {
     lock.lock().unwrap();
     let runner = shop.runner("").await;
     let run = shop.house.trigger(shop.job).await;
-    eventually("the run asks", async || shop.house.path("calls").exists().then_some(())).await;
+    let waits = async || shop.house.log(run, 1).await.contains("waiting for it").then_some(());
+    eventually("the run says that it waits", waits).await;
     shop.house.store.cancel_run(&shop.house.permit(), run).await.unwrap();
     assert_eq!(shop.house.ended(run).await.state.status(), RunStatus::CANCELLED);
     drop(lock);
