@@ -35,6 +35,7 @@ use crate::{
     profile::{self, Profile},
     sandbox::{self, Warehouse},
     surroundings::{self, Marks},
+    tunnel::{self, Destination, Tunnel},
     versions,
     worker::{Permits, Workshop},
 };
@@ -133,6 +134,8 @@ struct Execution {
     folder: Arc<RunFolder>,
     checkout: Option<Checkout>,
     profile: Option<Profile>,
+    /// The way to the data platform, as long as this lives.
+    tunnel: Option<Tunnel>,
     /// The dbt that the run asks for.
     dbt: PathBuf,
 }
@@ -146,7 +149,16 @@ impl Execution {
     ) -> Self {
         let (workshop, permits) = (Arc::clone(workshop), permits.clone());
         let dbt = workshop.config.dbt.clone();
-        Self { workshop, permits, claimed, folder, checkout: None, profile: None, dbt }
+        Self {
+            workshop,
+            permits,
+            claimed,
+            folder,
+            checkout: None,
+            profile: None,
+            tunnel: None,
+            dbt,
+        }
     }
 
     /// Does all steps, unless the hold on the run is lost.
@@ -253,13 +265,35 @@ impl Execution {
         Ok(())
     }
 
+    /// Opens the SSH tunnel of the run's connection, if it has one.
+    async fn open_tunnel(
+        &mut self,
+        log: &mut StepLog,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), Halt> {
+        let destination = profile::behind_tunnel(&self.claimed).map_err(Halt::Failed)?;
+        let Some((destination, spec)) = destination.zip(self.claimed.tunnel.as_ref()) else {
+            return Ok(());
+        };
+        let key = self.claimed.tunnel_key.as_ref();
+        let key = key.ok_or_else(|| Halt::failed("the SSH tunnel has no key: make it anew"))?;
+        let (folder, marks) = (&self.folder, self.marks());
+        let opened = tunnel::open((spec, key), &destination, folder, marks, interrupts).await?;
+        let (host, Destination { host: to, port }) = (&spec.hostname, &destination);
+        log.say(format_args!("opened an SSH tunnel over `{host}` to {to}:{port}"));
+        self.tunnel = Some(opened);
+        Ok(())
+    }
+
     async fn create_profile(
         &mut self,
         log: &mut StepLog,
         interrupts: &mut Interrupts,
     ) -> Result<(), Halt> {
         let warehouses = self.workshop.data_dir.warehouses();
-        let made = profile::profile(&self.claimed, &warehouses).map_err(Halt::Failed)?;
+        self.open_tunnel(log, interrupts).await?;
+        let tunnel = self.tunnel.as_ref().map(|tunnel| tunnel.port);
+        let made = profile::profile(&self.claimed, &warehouses, tunnel).map_err(Halt::Failed)?;
         if let Some(file) = &made.database {
             let place = match self.workshop.user {
                 Some(user) => user.make_folder(&warehouses, file).await,
@@ -391,7 +425,7 @@ impl Execution {
 
     /// Puts what a step of an earlier run left where dbt looks for it, and has it go on from there.
     async fn retry(
-        &self,
+        &mut self,
         (run, step): (RunId, u32),
         index: u32,
         log: &mut StepLog,
@@ -418,7 +452,7 @@ impl Execution {
 
     /// Runs dbt, and keeps what it wrote, also if it failed or was interrupted.
     async fn invoke(
-        &self,
+        &mut self,
         arguments: &[String],
         index: u32,
         log: &mut StepLog,
@@ -437,8 +471,13 @@ impl Execution {
         log.follow(DbtLog::new(&own_log, self.workshop.user, secrets(&self.claimed)));
         command.envs(surroundings::identity(&self.claimed.run));
         let mut ended = process::run(command, log, interrupts).await;
+        if let Some(tunnel) = &mut self.tunnel
+            && tunnel.has_ended()
+        {
+            log.say(format_args!("the SSH tunnel has ended: {}", tunnel.words()));
+        }
         if let Ok(end) = &mut ended
-            && marks.sandbox.is_some()
+            && self.workshop.sandbox.is_some()
         {
             end.status = sandbox::ended(end.status);
         }
@@ -473,7 +512,11 @@ fn secrets(claimed: &ClaimedRun) -> Secrets {
     let variables = claimed.variables.iter().filter(|(name, _)| name.is_secret());
     let variables = variables.map(|(_, value)| value);
     let all = login.0.values().chain(claimed.connection_secrets.0.values());
-    let all = all.chain(&claimed.deploy_key).chain(&claimed.git_token).chain(variables);
+    let all = all
+        .chain(&claimed.deploy_key)
+        .chain(&claimed.git_token)
+        .chain(&claimed.tunnel_key)
+        .chain(variables);
     // A password that looks like several secrets is one, too.
     Secrets::of(all.map(Hidden::reveal).chain([sealed]))
 }

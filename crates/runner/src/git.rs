@@ -3,8 +3,6 @@
 use std::{
     fmt::Write as _,
     fs,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -21,6 +19,7 @@ use crate::{
     interrupt::{Halt, Interrupts},
     log::StepLog,
     process::{self, End},
+    secret_file::SecretFile,
     surroundings::{self, Marks},
 };
 
@@ -40,31 +39,6 @@ pub(crate) struct Git<'a> {
 
 /// Who git says it is where the address does not: what hosts of git take with a token of theirs.
 const USER: &str = "x-access-token";
-
-/// A secret on disk, for the server's user alone (0600), while git needs it.
-#[derive(Debug)]
-struct SecretFile(PathBuf);
-
-impl SecretFile {
-    fn write(file: PathBuf, secret: &Hidden) -> std::io::Result<Self> {
-        let mut options = fs::OpenOptions::new();
-        let mut opened = options.write(true).create_new(true).mode(0o600).open(&file)?;
-        let written = Self(file);
-        opened.write_all(secret.reveal().as_bytes())?;
-        Ok(written)
-    }
-}
-
-impl Drop for SecretFile {
-    fn drop(&mut self) {
-        match fs::remove_file(&self.0) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!(%error, "a secret for git stays until its run ends");
-            }
-            _ => {}
-        }
-    }
-}
 
 impl<'a> Git<'a> {
     /// Writes down what git needs to know: its settings, and what it gets in with. The remote is
@@ -87,14 +61,14 @@ impl<'a> Git<'a> {
             SecretFile::write(folder.root().join("git_token"), &stored_login(remote, token))
         });
         let token = token.transpose().map_err(unwritable)?;
-        let login = token.as_ref().map(|file| file.0.as_path());
+        let login = token.as_ref().map(SecretFile::path);
         let config = write_config(folder, remote, login).map_err(unwritable)?;
         let key = claimed.deploy_key.as_ref();
         let key = key.map(|key| SecretFile::write(folder.root().join("deploy_key"), key));
         let key = key
             .transpose()
             .map_err(|error| Halt::Failed(format!("the deploy key cannot be written: {error}")))?;
-        let ssh = key.map(|key| (ssh(&key.0, marks.data_dir), key));
+        let ssh = key.map(|key| (ssh(key.path(), marks.data_dir), key));
         Ok(Self { program, marks, folder, config, remote, ssh, token })
     }
 

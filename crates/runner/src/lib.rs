@@ -51,7 +51,9 @@ mod reaper;
 mod run_user;
 mod runner;
 mod sandbox;
+mod secret_file;
 mod surroundings;
+mod tunnel;
 mod versions;
 mod worker;
 

@@ -134,10 +134,10 @@ impl Running {
 }
 
 /// A process group. Dropping it kills it, so that no error or panic leaves one behind.
-struct Group(Option<Pid>);
+pub(crate) struct Group(Option<Pid>);
 
 impl Group {
-    fn led_by(child: &Child) -> Self {
+    pub(crate) fn led_by(child: &Child) -> Self {
         Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
     }
 

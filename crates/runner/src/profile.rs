@@ -14,6 +14,8 @@ use domain::{
 use serde_json::{Map, Value, json};
 use store::ClaimedRun;
 
+use crate::tunnel::Destination;
+
 /// The profile's name, as in dbt Cloud. It is given to dbt by `DBT_PROFILE`, which goes before
 /// what `dbt_project.yml` says, so that file need not be read.
 pub(crate) const NAME: &str = "user";
@@ -35,26 +37,53 @@ pub(crate) struct Profile {
     pub(crate) secrets: Vec<(String, Hidden)>,
 }
 
-/// Makes the profile of a run; DuckDB files are in `warehouses`, one folder an account, and in it
+/// Where the run's SSH tunnel leads, if it has one.
+///
+/// # Errors
+/// A sentence, if the data platform is none that a tunnel leads to, or is named elsewhere.
+pub(crate) fn behind_tunnel(claimed: &ClaimedRun) -> Result<Option<Destination>, String> {
+    let (Some(_), Some(connection)) = (&claimed.tunnel, &claimed.connection) else {
+        return Ok(None);
+    };
+    if let Some(key) =
+        ["host", "port"].into_iter().find(|key| claimed.attributes.contains_key(*key))
+    {
+        return Err(format!("the extended attributes set `{key}`, which is the SSH tunnel's"));
+    }
+    let name = connection.spec.name.as_str();
+    let found = match &connection.spec.platform {
+        Platform::Postgres { hostname, port, .. } => Some((hostname.as_str(), u64::from(*port))),
+        Platform::Other { adapter, config } if adapter.dbt == "redshift" => {
+            let host = config.get("hostname").and_then(Value::as_str);
+            host.zip(config.get("port").and_then(Value::as_u64))
+        }
+        Platform::DuckDb { .. } | Platform::Other { .. } => None,
+    };
+    let found = found.and_then(|(host, port)| Some((host, u16::try_from(port).ok()?)));
+    let (host, port) = found.ok_or_else(|| {
+        format!("an SSH tunnel leads to PostgreSQL or Redshift, not to that of `{name}`: delete it")
+    })?;
+    Ok(Some(Destination { host: host.to_owned(), port }))
+}
+
+/// Makes the profile of a run, which finds its data platform on a port of this machine where a tunnel
+/// leads there; DuckDB files are in `warehouses`, one folder an account, and in it
 /// one for each project with a connection of its own: who may write that names no file of others.
 ///
 /// # Errors
 /// A sentence that says what is missing or does not go together.
-pub(crate) fn profile(claimed: &ClaimedRun, warehouses: &Path) -> Result<Profile, String> {
+pub(crate) fn profile(
+    claimed: &ClaimedRun,
+    warehouses: &Path,
+    tunnel: Option<u16>,
+) -> Result<Profile, String> {
     let environment = claimed.environment.spec.name.as_str();
     let connection = claimed.connection.as_ref().ok_or_else(|| {
         format!("the environment `{environment}` has no connection, and neither has its project")
     })?;
     let name = connection.spec.name.as_str();
-    if let Some(tunnel) = &claimed.tunnel {
-        return Err(format!(
-            "the connection `{name}` is reached by an SSH tunnel over `{}`, which this runner does \
-             not open: open it beside the server, and delete the tunnel here",
-            tunnel.hostname
-        ));
-    }
     let login = claimed.credential.as_ref().map(|credential| &credential.spec.login);
-    let (output, database, secrets) = match (&connection.spec.platform, login) {
+    let (mut output, database, secrets) = match (&connection.spec.platform, login) {
         (Platform::DuckDb { path }, None | Some(Login::DuckDb)) => {
             let mut file = warehouses.join(claimed.run.account.to_string());
             if let Some(project) = connection.project {
@@ -109,6 +138,10 @@ pub(crate) fn profile(claimed: &ClaimedRun, warehouses: &Path) -> Result<Profile
             ));
         }
     };
+    if let Some(port) = tunnel {
+        set(&mut output, "host", json!("127.0.0.1"));
+        set(&mut output, "port", json!(port));
+    }
     let text = write(claimed, output)?.to_string();
     Ok(Profile { text, database, secrets })
 }
@@ -318,6 +351,7 @@ mod tests {
             connection,
             connection_secrets: FieldSecrets::default(),
             tunnel: None,
+            tunnel_key: None,
             credential,
             secret,
             attributes: serde_json::Map::new(),
@@ -343,7 +377,7 @@ mod tests {
     }
 
     fn text(claimed: &ClaimedRun) -> String {
-        sorted(&profile(claimed, Path::new("/data/warehouses")).unwrap().text)
+        sorted(&profile(claimed, Path::new("/data/warehouses"), None).unwrap().text)
     }
 
     /// The same whether or not the build keeps the order of keys.
@@ -354,7 +388,7 @@ mod tests {
     }
 
     fn refusal(claimed: &ClaimedRun) -> String {
-        profile(claimed, Path::new("/data/warehouses")).unwrap_err()
+        profile(claimed, Path::new("/data/warehouses"), None).unwrap_err()
     }
 
     #[test]
@@ -368,7 +402,8 @@ mod tests {
         let mut claimed = claimed(Some(duckdb()), None);
         let project = claimed.project.id;
         claimed.connection.as_mut().unwrap().project = Some(project);
-        let file = profile(&claimed, Path::new("/data/warehouses")).unwrap().database.unwrap();
+        let file =
+            profile(&claimed, Path::new("/data/warehouses"), None).unwrap().database.unwrap();
         let expected = format!("/data/warehouses/4/projects/{project}/marts/shop.duckdb");
         assert_eq!(file, Path::new(&expected));
     }
@@ -397,7 +432,7 @@ mod tests {
     #[test]
     fn a_password_is_not_in_the_file() {
         let claimed = claimed(Some(postgres()), Some(ada()));
-        let profile = profile(&claimed, Path::new("/data/warehouses")).unwrap();
+        let profile = profile(&claimed, Path::new("/data/warehouses"), None).unwrap();
         assert_snapshot!(sorted(&profile.text), @r#"{"user":{"outputs":{"default":{"dbname":"12345","host":"db.internal","password":"{{ env_var('DBT_ENV_SECRET_NARROWGATE_PASSWORD') }}","port":5432,"retries":2,"schema":"analytics","threads":4,"type":"postgres","user":"ada"}},"target":"default"}}"#);
         let [(name, secret)] = profile.secrets.as_slice() else { panic!("one secret") };
         assert_eq!(name, "DBT_ENV_SECRET_NARROWGATE_PASSWORD");
@@ -438,7 +473,7 @@ mod tests {
             );
             claimed.connection_secrets = connection_secrets;
             claimed.secret = Some(WarehouseSecret::new(secrets.to_text().reveal().to_owned()));
-            let made = profile(&claimed, Path::new("/data/warehouses")).unwrap();
+            let made = profile(&claimed, Path::new("/data/warehouses"), None).unwrap();
             assert!(!made.text.contains("secret "), "{}", made.text);
             let written: Value = serde_json::from_str(&sorted(&made.text)).unwrap();
             let target = written["user"]["outputs"]["default"].to_string();
@@ -450,8 +485,9 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_wants_a_tunnel_is_refused_with_the_reason() {
+    fn a_tunnel_leads_to_where_the_connection_is_and_the_profile_to_the_tunnel() {
         let mut claimed = claimed(Some(postgres()), Some(ada()));
+        assert_eq!(behind_tunnel(&claimed), Ok(None));
         claimed.tunnel = Some(SshTunnel {
             connection_id: ConnectionId::new(1).unwrap(),
             username: "ada".to_owned(),
@@ -459,7 +495,18 @@ mod tests {
             hostname: "bastion".to_owned(),
             public_key: String::new(),
         });
-        assert_snapshot!(refusal(&claimed), @"the connection `Warehouse` is reached by an SSH tunnel over `bastion`, which this runner does not open: open it beside the server, and delete the tunnel here");
+        let destination = behind_tunnel(&claimed).unwrap().unwrap();
+        let text = |port| profile(&claimed, Path::new("/data/warehouses"), port).unwrap().text;
+        let direct = format!("\"host\":{:?},", destination.host);
+        assert!(text(None).contains(&direct), "{}", text(None));
+        let through = text(Some(7000));
+        assert!(through.contains("\"host\":\"127.0.0.1\"") && through.contains("\"port\":7000"));
+        assert!(!through.contains(&direct), "{through}");
+        let mut elsewhere = claimed.clone();
+        elsewhere.attributes.insert("host".to_owned(), json!("elsewhere"));
+        assert_snapshot!(behind_tunnel(&elsewhere).unwrap_err(), @"the extended attributes set `host`, which is the SSH tunnel's");
+        claimed.connection.as_mut().unwrap().spec.platform = duckdb();
+        assert_snapshot!(behind_tunnel(&claimed).unwrap_err(), @"an SSH tunnel leads to PostgreSQL or Redshift, not to that of `Warehouse`: delete it");
     }
 
     #[test]

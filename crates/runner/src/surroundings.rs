@@ -60,6 +60,13 @@ pub(crate) fn git(program: &Path, marks: Marks<'_>, folder: &RunFolder) -> Comma
     command
 }
 
+/// An ssh command, for a tunnel.
+pub(crate) fn ssh(marks: Marks<'_>, folder: &RunFolder) -> Command {
+    let mut command = bare(marks.bounds.command(Path::new("ssh")), marks);
+    command.current_dir(folder.root());
+    command
+}
+
 /// A dbt command, which sees nothing of the server's environment but the way to programs and to
 /// the network, and what the project gives its runs.
 pub(crate) fn dbt(

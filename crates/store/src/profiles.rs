@@ -8,7 +8,7 @@ use domain::{
     connection::Connection,
     environment::Environment,
     extended_attributes::ExtendedAttributes,
-    kept::Noun as _,
+    kept::{Hidden, Noun as _},
     profile::Profile,
     project::Project,
     ssh_tunnel::SshTunnel,
@@ -71,6 +71,7 @@ pub(crate) struct Connecting {
     pub(crate) connection: Option<Connection>,
     pub(crate) connection_secrets: FieldSecrets,
     pub(crate) tunnel: Option<SshTunnel>,
+    pub(crate) tunnel_key: Option<Hidden>,
     pub(crate) credential: Option<WarehouseCredential>,
     pub(crate) secret: Option<WarehouseSecret>,
     pub(crate) attributes: Map<String, Value>,
@@ -100,7 +101,7 @@ pub(crate) async fn of_run(
     if let Some(id) = connection {
         found.connection = Some(connections::find(db, account, id).await?);
         found.connection_secrets = connections::secrets_of(tx, id).await?;
-        found.tunnel = ssh_tunnels::of_connection(tx, id).await?;
+        (found.tunnel, found.tunnel_key) = ssh_tunnels::of_connection(store, tx, id).await?.unzip();
     }
     if let Some(id) = credential {
         found.credential = Some(warehouse_credentials::find(db, account, id).await?);

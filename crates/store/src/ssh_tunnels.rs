@@ -4,7 +4,7 @@
 use domain::{
     ConnectionId,
     authz::{Connections, Permit, Write},
-    kept::Kept,
+    kept::{Hidden, Kept},
     ssh_tunnel::SshTunnel,
 };
 use sea_orm::{ColumnTrait as _, QueryFilter as _};
@@ -28,16 +28,20 @@ impl Store {
     }
 }
 
-/// The tunnel that leads to a connection's data platform.
+/// The tunnel that leads to a connection's data platform, and its private key.
 pub(crate) async fn of_connection(
+    store: &Store,
     tx: &Tx,
     id: ConnectionId,
-) -> Result<Option<SshTunnel>, StoreError> {
+) -> Result<Option<(SshTunnel, Hidden)>, StoreError> {
     let row = kept::of_account::<SshTunnel>(tx.account())
         .filter(Column::State.eq(ACTIVE))
         .filter(Column::Unique.eq(id.to_string()))
         .one(tx.db())
         .await
         .map_err(StoreError::db)?;
-    row.map(|row| Ok(row.into_domain::<SshTunnel>()?.spec)).transpose()
+    let Some(row) = row else { return Ok(None) };
+    let tunnel = row.into_domain::<SshTunnel>()?;
+    let key = kept::secret_of(store, tx.db(), tunnel.id).await?;
+    Ok(Some((tunnel.spec, key.ok_or(StoreError::NotFound)?)))
 }

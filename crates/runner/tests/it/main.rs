@@ -26,4 +26,5 @@ mod side_by_side;
 mod surroundings;
 mod tokens;
 mod triggers;
+mod tunnels;
 mod versions;

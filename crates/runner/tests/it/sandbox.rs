@@ -152,7 +152,7 @@ async fn a_link_in_place_of_target_makes_no_artifact_of_what_the_server_reads() 
 }
 
 /// The processes of this machine that were started with this argument.
-fn with_argument(argument: &str) -> Vec<String> {
+pub(crate) fn with_argument(argument: &str) -> Vec<String> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let has = |pid: &String| {

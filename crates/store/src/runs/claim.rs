@@ -66,6 +66,8 @@ pub struct ClaimedRun {
     pub connection: Option<Connection>,
     /// The SSH tunnel that leads to the connection's data platform.
     pub tunnel: Option<SshTunnel>,
+    /// The private key that logs in to the machine between.
+    pub tunnel_key: Option<Hidden>,
     /// The connection's secrets, unsealed.
     pub connection_secrets: FieldSecrets,
     /// The credential of the environment's profile, or else the environment's.
@@ -195,8 +197,15 @@ async fn with_all_it_needs(
         ),
         None => (None, None),
     };
-    let Connecting { connection, tunnel, connection_secrets, credential, secret, attributes } =
-        profiles::of_run(store, tx, (&environment, &project)).await?;
+    let Connecting {
+        connection,
+        tunnel,
+        tunnel_key,
+        connection_secrets,
+        credential,
+        secret,
+        attributes,
+    } = profiles::of_run(store, tx, (&environment, &project)).await?;
     let variables = environment_variables::of_run(store, tx, &run).await?;
     Ok(ClaimedRun {
         lease,
@@ -209,6 +218,7 @@ async fn with_all_it_needs(
         git_token,
         connection,
         tunnel,
+        tunnel_key,
         connection_secrets,
         credential,
         secret,
