@@ -3,6 +3,7 @@
 use domain::secret::{TokenKind, TokenSecret};
 use rand::{SeedableRng as _, rngs::StdRng};
 use reqwest::Method;
+use serde_json::json;
 use server::{FailureLimits, TrustedProxies};
 use testkit::{TestAnswer, TestApp, TestClient};
 
@@ -87,4 +88,22 @@ async fn a_token_that_was_taken_back_counts_as_wrong() {
     }
     assert_eq!(from(&token, "192.0.2.1", &path).await.status(), 429);
     assert_eq!(acme.admin.get(&path).await.status(), 200);
+}
+
+#[tokio::test]
+async fn secrets_of_invitations_are_guessed_no_oftener_than_tokens() {
+    let app = house().await;
+    let accept = async |seed: u64| {
+        let secret = TokenSecret::mint(TokenKind::Invitation, &mut StdRng::seed_from_u64(seed));
+        let body = json!({ "token": secret.reveal() });
+        app.anonymous().post("/api/v3/invites/accept/", body).await
+    };
+    for seed in 0..3 {
+        assert_eq!(accept(seed).await.status(), 400);
+    }
+    let statements = app.store.statements();
+    assert_eq!((accept(3).await.status(), app.store.statements()), (429, statements));
+    // They are counted together.
+    let guess = guess(&app, 4).get("/api/v2/whoami/").await;
+    assert_eq!(guess.status(), 429, "{}", guess.text());
 }

@@ -6,7 +6,7 @@ use domain::{
     invite::Invite,
     secret::{TokenKind, TokenSecret},
 };
-use store::{NamesChange, NewInvites};
+use store::{NamesChange, NewInvites, StoreError};
 use wire::{
     v2::User,
     v3::{
@@ -51,16 +51,23 @@ pub(crate) async fn create(
 
 /// `POST /api/v3/invites/accept/`: public; the secret of the link is the proof.
 ///
-/// The only answer that ever carries the secret of the user's first personal token.
+/// The only answer that ever carries the secret of the user's first personal token. A wrong secret
+/// counts like a wrong token.
 pub(crate) async fn accept(
     State(app): State<App>,
     FromWhere(origin): FromWhere,
     Body(body): Body<AcceptInviteBody>,
 ) -> Result<Created<InviteAccepted>, ApiError> {
     let (secret, (first_name, last_name)) = body.read()?;
+    let (address, now) = (origin.address, app.store.clock().now());
+    app.failures.admit(address, Some(&secret), now)?;
     let personal = mint(TokenKind::Personal);
     let names = NamesChange { first_name, last_name };
-    let (user, token) = app.store.accept_invite(&secret, &personal, names, origin).await?;
+    let accepted = app.store.accept_invite(&secret, &personal, names, origin).await;
+    if matches!(accepted, Err(StoreError::Invalid { field: "token", .. })) {
+        app.failures.failed(address, Some(&secret), now);
+    }
+    let (user, token) = accepted?;
     Ok(Created(InviteAccepted {
         account_id: token.account.get(),
         user: User::new(token.account, &user),
