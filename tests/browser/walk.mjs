@@ -286,6 +286,14 @@ test("without script the same can be done", async () => {
   page = scripted;
 });
 
+test("permission sets are looked up", async () => {
+  await go("/console/permission-sets");
+  await look("permission-sets");
+  await page.getByRole("link", { name: "Job Admin", exact: true }).click();
+  await page.getByRole("heading", { level: 2, name: "Job Admin" }).waitFor();
+  await look("permission-set");
+});
+
 test("a person's own page and the pages of failures are looked at", async () => {
   await go("/console/you");
   await look("you");

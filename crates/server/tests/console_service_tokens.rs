@@ -322,3 +322,19 @@ async fn a_page_of_a_thousand_tokens_takes_six_statements_at_most() {
     assert!(statements <= 6, "{statements}");
     assert!(page.bytes().len() < 60_000, "{} bytes", page.bytes().len());
 }
+
+#[tokio::test]
+async fn every_permission_set_can_be_looked_at() {
+    let (_app, _, browser) = acme().await;
+    let page = browser.get("/console/permission-sets").await;
+    assert_eq!(page.status(), 200);
+    let text = page.text();
+    let links = text.matches("<a href=\"/console/permission-sets?set=").count();
+    assert_eq!(links, domain::authz::catalogue().sets().count());
+    assert!(text.contains("title=\"Job Admin: write, Jobs ("), "with its source");
+    assert!(page.bytes().len() < 110_000, "{} bytes", page.bytes().len());
+    let one = browser.get("/console/permission-sets?set=job_admin").await.text();
+    assert!(one.contains("<h2 id=\"set-title\">Job Admin</h2>"), "{one}");
+    let none = browser.get("/console/permission-sets?q=nothing+like+it").await.text();
+    assert!(none.contains("No set and no resource is called so"));
+}

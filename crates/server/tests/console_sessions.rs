@@ -390,3 +390,26 @@ async fn no_file_holds_a_password_a_cookie_or_the_code_of_a_link() {
     }
     assert!(read > 100_000, "{read} bytes");
 }
+
+#[tokio::test]
+async fn an_address_that_the_account_does_not_admit_gets_no_page() {
+    const OFFICE: &str = "192.0.2.7";
+    let app = TestApp::behind(&["127.0.0.1"]).await;
+    let acme = app.account("acme").await;
+    let office = Browser::at(&app, OFFICE);
+    assert_eq!(office.come_in(&link(&app, &acme, ADMIN).await, PASSWORD).await.status(), 303);
+    let rule = json!({ "name": "office", "type": 1, "cidrs": [{ "cidr": "192.0.2.0/24" }],
+        "rule_set_enabled": true });
+    let made = acme.admin.request(Method::POST, &acme.v3("/ip-restrictions/"));
+    let made = TestAnswer::of(made.header("X-Forwarded-For", OFFICE).json(&rule)).await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    assert_eq!(office.get(TOKENS).await.status(), 200);
+
+    let home = Browser::at(&app, "198.51.100.9");
+    let refused = home.sign_in(ADMIN, PASSWORD).await;
+    assert_eq!((refused.status(), home.cookie().as_str()), (403, ""));
+    home.holds(&office.cookie());
+    let elsewhere = home.get(TOKENS).await;
+    assert_eq!(elsewhere.status(), 403);
+    assert!(elsewhere.text().contains("You may not do this"), "{}", elsewhere.text());
+}

@@ -96,7 +96,7 @@ pub(crate) async fn watch(State(app): State<App>, request: Request, next: Next) 
     let id = parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default();
     let mut response = match enter(&app, &mut parts).await {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(ApiError::NoCredential) if parts.method == Method::GET => to_sign_in(&parts),
+        Err(ApiError::NoCredential) if parts.method == Method::GET => to_sign_in(&app, &parts),
         Err(error) => error.into_response(),
     };
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
@@ -193,10 +193,10 @@ fn set(app: &App, value: &str, more: &str) -> HeaderValue {
 }
 
 /// The page to sign in on, and the way back from it.
-fn to_sign_in(parts: &Parts) -> Response {
+fn to_sign_in(app: &App, parts: &Parts) -> Response {
     let wanted = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let next: String = url::form_urlencoded::byte_serialize(wanted.as_bytes()).collect();
-    let ended = if parts.headers.contains_key(header::COOKIE) { "&ended=1" } else { "" };
+    let ended = if presented(app, &parts.headers).is_some() { "&ended=1" } else { "" };
     Page::to(&format!("/console/sign-in?next={next}{ended}")).into_response()
 }
 

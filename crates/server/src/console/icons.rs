@@ -32,6 +32,8 @@ icons! {
     CROSS = "<path d=\"m4 4 8 8m0-8-8 8\"/>";
     /// Two sheets: copy.
     COPY = "<path d=\"M5.75 5.75h7.5v7.5h-7.5z\"/><path d=\"M10.25 5.5V2.75h-7.5v7.5H5.5\"/>";
+    /// A grid: permission sets.
+    GRID = "<path d=\"M2.25 2.25h11.5v11.5H2.25zM2.25 6h11.5M2.25 10h11.5M6 2.25v11.5M10 2.25v11.5\"/>";
     /// A glass: search.
     SEARCH = "<circle cx=\"7\" cy=\"7\" r=\"4.5\"/><path d=\"m10.5 10.5 3.25 3.25\"/>";
 }

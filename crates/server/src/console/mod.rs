@@ -12,6 +12,7 @@ mod form;
 mod icons;
 mod new_token;
 mod page;
+mod permission_sets;
 mod picker;
 mod service_tokens;
 mod shown_once;
@@ -75,6 +76,7 @@ pub fn console_pages() -> Vec<ConsolePage> {
         page(POST, "/console/you/password", you::change_password),
         page(POST, "/console/you/sign-out-everywhere", you::sign_out_everywhere),
         page(POST, "/console/sign-out", you::sign_out),
+        page(GET, "/console/permission-sets", permission_sets::list),
         page(GET, TOKENS, service_tokens::list),
         page(GET, NEW, new_token::show),
         page(POST, NEW, new_token::create),

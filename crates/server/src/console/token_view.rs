@@ -40,6 +40,7 @@ pub(super) struct TokenView {
 
 /// One permission set of a token.
 pub(super) struct GrantView {
+    pub(super) key: &'static str,
     pub(super) label: &'static str,
     pub(super) about: &'static str,
     pub(super) projects: String,
@@ -134,7 +135,14 @@ fn view(set: PermissionSet, raised: Categories, projects: Option<Vec<String>>) -
     let writes_in =
         (!raised.is_empty() && !row.raised.is_empty()).then(|| raised.words().join(", "));
     let reads_only = !row.rights.actions().any(is_write) && writes_in.is_none();
-    GrantView { label: &row.label, about: &row.about, projects, writes_in, reads_only }
+    GrantView {
+        key: &row.key,
+        label: &row.label,
+        about: &row.about,
+        projects,
+        writes_in,
+        reads_only,
+    }
 }
 
 pub(super) fn is_write(action: domain::authz::Action) -> bool {

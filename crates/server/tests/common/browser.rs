@@ -15,11 +15,18 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) struct Browser {
     client: TestClient,
     cookie: Mutex<String>,
+    /// Where it is, as a trusted proxy tells.
+    address: Option<&'static str>,
 }
 
 impl Browser {
     pub(crate) fn new(app: &TestApp) -> Self {
-        Self { client: app.anonymous(), cookie: Mutex::default() }
+        Self { client: app.anonymous(), cookie: Mutex::default(), address: None }
+    }
+
+    /// One that a trusted proxy speaks for.
+    pub(crate) fn at(app: &TestApp, address: &'static str) -> Self {
+        Self { address: Some(address), ..Self::new(app) }
     }
 
     /// The account's admin, who came in by a sign-in link and has a password now.
@@ -66,6 +73,10 @@ impl Browser {
     pub(crate) async fn send(&self, request: RequestBuilder) -> TestAnswer {
         let cookie = self.cookie();
         let request = if cookie.is_empty() { request } else { request.header("Cookie", cookie) };
+        let request = match self.address {
+            Some(address) => request.header("X-Forwarded-For", address),
+            None => request,
+        };
         let answer = TestAnswer::of(request).await;
         let set = answer.header("set-cookie").split(';').next().unwrap_or_default();
         if !set.is_empty() {
