@@ -13,6 +13,8 @@ pub enum Event {
     ServiceTokenCreated { id: ServiceTokenId },
     /// A service token works no longer.
     ServiceTokenRevoked { id: ServiceTokenId },
+    /// A service token was given another secret, or that was taken back.
+    ServiceTokenRotated { id: ServiceTokenId },
     /// A service token's grants were replaced.
     GrantsChanged { id: ServiceTokenId },
     /// A user's rights or personal tokens changed.

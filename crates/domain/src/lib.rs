@@ -75,6 +75,8 @@ pub mod source_freshness;
 pub mod ssh_tunnel;
 mod time;
 pub mod token_credential;
+pub mod token_policy;
+pub mod token_rotation;
 pub mod usage;
 pub mod user;
 pub mod user_credentials;

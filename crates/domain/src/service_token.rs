@@ -6,6 +6,7 @@ use crate::{
     AccountId, GrantId, Name, ServiceTokenId, Timestamp,
     authz::{Grant, PrincipalId},
     token_credential::TokenCredential,
+    token_policy::End,
 };
 
 /// A service token: an identity with grants. What opens it are its credentials, of which it has
@@ -52,6 +53,8 @@ pub struct GrantRow {
 pub enum TokenState {
     /// It authorises requests, by those of its credentials that are open.
     Active,
+    /// It authorises nothing until it is enabled again.
+    Disabled,
     /// It was imported without a secret, and authorises nothing until it is rotated.
     Imported,
     /// It authorises nothing any more.
@@ -101,7 +104,7 @@ impl ServiceToken {
     /// [`AlreadyRevoked`] if it is; the first revocation's time and author stay as they are.
     pub fn revoke(self, at: Timestamp, by: PrincipalId) -> Result<Self, AlreadyRevoked> {
         match self.state {
-            TokenState::Active | TokenState::Imported => {
+            TokenState::Active | TokenState::Disabled | TokenState::Imported => {
                 let (state, credentials) = (TokenState::Revoked { at, by }, Vec::new());
                 Ok(Self { state, credentials, updated_at: at, ..self })
             }
@@ -115,10 +118,35 @@ impl ServiceToken {
         self.credentials.last()
     }
 
+    /// The one that another takes the place of, while it still works.
+    #[must_use]
+    pub fn retiring(&self, now: Timestamp) -> Option<&TokenCredential> {
+        let (_, old) = self.credentials.split_last()?;
+        old.iter().rev().find(|one| !one.life.is_over(now))
+    }
+
+    /// Its grants, without their rows.
+    #[must_use]
+    pub fn granted(&self) -> Vec<Grant> {
+        self.grants.iter().map(|row| row.grant.clone()).collect()
+    }
+
     /// When it ends by itself; `None` is never.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.newest()?.life.expires_at
+    }
+
+    /// The same, as it is asked for.
+    #[must_use]
+    pub fn end(&self) -> End {
+        self.expires_at().map_or(End::Never, End::At)
+    }
+
+    /// Whether it authorises nothing for now.
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        matches!(self.state, TokenState::Disabled)
     }
 
     /// Whether it authorises requests at this time.
@@ -126,7 +154,7 @@ impl ServiceToken {
     pub fn is_usable(&self, now: Timestamp) -> bool {
         match self.state {
             TokenState::Active => self.credentials.iter().any(|one| one.life.is_open(now)),
-            TokenState::Imported | TokenState::Revoked { .. } => false,
+            TokenState::Disabled | TokenState::Imported | TokenState::Revoked { .. } => false,
         }
     }
 
@@ -136,7 +164,7 @@ impl ServiceToken {
     pub fn advisory(&self) -> Option<&'static Advisory> {
         match self.state {
             TokenState::Revoked { .. } => None,
-            TokenState::Active | TokenState::Imported => {
+            TokenState::Active | TokenState::Disabled | TokenState::Imported => {
                 let made = self.newest().map_or(self.created_at, |newest| newest.life.created_at);
                 ADVISORIES.iter().rev().find(|advisory| advisory.applies_to(made))
             }

@@ -29,6 +29,21 @@ pub struct TokenUse {
     pub agent: String,
 }
 
+/// Somebody who sent a secret after it was replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldUse {
+    /// From where; `None` is this machine's own process.
+    pub address: Option<IpAddr>,
+    /// The `User-Agent`, at most 255 characters; empty if there was none.
+    pub agent: String,
+    /// When they were first seen with it.
+    pub first_used: Timestamp,
+    /// When they were last.
+    pub last_used: Timestamp,
+    /// Whether they sent it after its end, too.
+    pub refused: bool,
+}
+
 /// When a credential may be used: from its making to the first of its ends, which it does not
 /// reach (SECURITY.md, line 12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

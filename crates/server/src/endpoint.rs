@@ -14,7 +14,7 @@ use wire::{Extra, Status};
 use crate::{
     app::App,
     error::ApiError,
-    extract::{At, Body, Follow, NoParameters, PathId, Query, Remainder, Standing},
+    extract::{At, Body, Follow, IdempotencyKey, NoParameters, PathId, Query, Remainder, Standing},
 };
 
 /// What is known of a route from its handler's types.
@@ -24,6 +24,8 @@ pub(crate) struct Described {
     pub(crate) body: Option<Value>,
     /// Whether it reads the parameters of lists.
     pub(crate) lists: bool,
+    /// Whether it reads an `Idempotency-Key`.
+    pub(crate) replays: bool,
     /// Whether it can be followed.
     pub(crate) follows: bool,
     /// Its good answer.
@@ -104,6 +106,12 @@ impl<I: PathId> Part for At<I> {}
 impl Part for Remainder {}
 impl Part for NoParameters {}
 impl Part for Standing {}
+
+impl Part for IdempotencyKey {
+    fn describe(doc: &mut Described) {
+        doc.replays = true;
+    }
+}
 
 impl Part for Follow {
     fn describe(doc: &mut Described) {

@@ -138,6 +138,7 @@ impl ApiError {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType | Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Store(StoreError::Conflict(_) | StoreError::LeaseLost) => StatusCode::CONFLICT,
+            Self::Store(StoreError::KeyReused) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::TooManyStreams(_)
             | Self::RateRestricted(_)
@@ -231,6 +232,9 @@ impl ApiError {
                 "is_service_token": user.is_none(),
                 "account_access_denied": true,
             }),
+            Self::Store(StoreError::KeyReused) => {
+                json!({ "reasons": { "idempotency-key": self.to_string() } })
+            }
             Self::Store(StoreError::AddressRestricted) => restricted(Restriction::Addresses),
             Self::RateRestricted(_) => restricted(Restriction::Rate),
             Self::TooLarge(_) | Self::TooSlow | Self::UnsupportedMediaType | Self::NoForm => {

@@ -13,6 +13,7 @@ use domain::{
     authz::{AccessMarker, Caller, KindMarker, Origin, Permit, Principal, authorize},
     kept::{Id, Noun},
     secret::TokenSecret,
+    token_rotation::{InvalidReplayKey, ReplayKey},
     webhook::{EventKey, ReceiptKey, WebhookKey},
 };
 use serde::de::DeserializeOwned;
@@ -278,6 +279,24 @@ impl FromRequestParts<App> for Remainder {
     }
 }
 
+/// The `Idempotency-Key`, if there is one: with it a request can be sent again.
+pub(crate) struct IdempotencyKey(pub(crate) Option<ReplayKey>);
+
+impl FromRequestParts<App> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        const NAME: &str = "idempotency-key";
+        let mut given = parts.headers.get_all(NAME).iter();
+        let key = match (given.next(), given.next()) {
+            (None, _) => return Ok(Self(None)),
+            (Some(key), None) => key.to_str().ok().and_then(|text| ReplayKey::parse(text).ok()),
+            (Some(_), Some(_)) => return Err(ApiError::field(NAME, "must be sent once")),
+        };
+        key.map(|key| Self(Some(key))).ok_or_else(|| ApiError::field(NAME, InvalidReplayKey))
+    }
+}
+
 /// The parameters of a list, or of one object (`include_related`).
 pub(crate) struct Query(pub(crate) ListParams);
 
@@ -347,12 +366,33 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
         if !is_json(request.headers()) {
             return Err(ApiError::UnsupportedMediaType);
         }
-        let bytes = Bytes::from_request(request, app);
-        let bytes = tokio::time::timeout(app.limits.body, bytes).await;
-        let bytes =
-            bytes.map_err(|_| ApiError::TooSlow)?.map_err(|_| ApiError::TooLarge(MAX_BODY))?;
+        let bytes = whole(request, app).await?;
         let bytes = if bytes.trim_ascii().is_empty() { b"{}".as_slice() } else { &bytes };
         Ok(Self(wire::from_json(bytes)?))
+    }
+}
+
+/// The bytes of a body, if they come in time and are not too many.
+async fn whole(request: Request, app: &App) -> Result<Bytes, ApiError> {
+    let bytes = Bytes::from_request(request, app);
+    let bytes = tokio::time::timeout(app.limits.body, bytes).await;
+    bytes.map_err(|_| ApiError::TooSlow)?.map_err(|_| ApiError::TooLarge(MAX_BODY))
+}
+
+/// The `token` of a form (RFC 7009, section 2.1); `None` if the text is none.
+pub(crate) struct FormToken(pub(crate) Option<TokenSecret>);
+
+impl FromRequest<App> for FormToken {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        let bytes = whole(request, app).await?;
+        let mut given = url::form_urlencoded::parse(&bytes).filter(|(key, _)| key == "token");
+        match (given.next(), given.next()) {
+            (Some((_, text)), None) => Ok(Self(TokenSecret::parse(text.trim()).ok())),
+            (None, _) => Err(ApiError::field("token", "is required, in a form")),
+            (Some(_), Some(_)) => Err(ApiError::field("token", "must be sent once")),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod extract;
 mod failures;
 mod git_hooks;
 mod mail;
+mod oauth;
 mod openapi;
 mod operations;
 mod outbox;

@@ -102,6 +102,9 @@ fn failures(route: &ServedRoute) -> Vec<(&'static str, &'static str)> {
         failures.push(("413", "the body is larger than 1 MiB"));
         failures.push(("415", "the body is not application/json"));
     }
+    if route.described.replays {
+        failures.push(("422", "the Idempotency-Key was used for another request"));
+    }
     failures.push(if route.described.follows {
         ("429", "the token asks too often, or has as many streams as it may have")
     } else {
@@ -177,7 +180,19 @@ fn parameters(route: &ServedRoute) -> Vec<Value> {
         .chain([filters()])
         .filter(|_| route.described.lists);
     let follow = route.described.follows.then(follow).into_iter().flatten();
-    in_path.chain(in_query).chain(follow).collect()
+    let replay = route.described.replays.then(replay);
+    in_path.chain(in_query).chain(follow).chain(replay).collect()
+}
+
+/// The header of what can be sent again.
+fn replay() -> Value {
+    json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Names the request: sent again within ten minutes by the same caller, it has \
+                        the same answer.",
+        "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
+    })
 }
 
 /// The parameters of what can be followed.

@@ -27,6 +27,8 @@ use crate::{
 
 /// How often last-used times are written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(10);
+/// After how many of these turns answers that were kept are wiped: every minute.
+const FORGET_EVERY: u32 = 6;
 /// How long requests in flight may take once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -292,10 +294,17 @@ fn origin(tls: bool, address: SocketAddr) -> String {
 async fn flush_last_used(store: Store) {
     let mut tick = tokio::time::interval(FLUSH_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut turns = 0;
     loop {
         tick.tick().await;
         if let Err(error) = store.flush_last_used().await {
             tracing::warn!(%error, "last-used times wait for the next turn");
+        }
+        turns = (turns + 1) % FORGET_EVERY;
+        if turns == 0
+            && let Err(error) = store.forget_answers().await
+        {
+            tracing::warn!(%error, "kept answers wait for the next turn");
         }
     }
 }

@@ -124,6 +124,10 @@ async fn every_operation_answers_every_permission_set_as_the_catalogue_says() {
         };
         let check = check_all(&token, &acme, &operations).await;
         for ((method, path, action), told) in operations.iter().zip(check) {
+            // It would end the token that asks: see `token_life.rs`.
+            if path == "/api/v3/self/token" {
+                continue;
+            }
             let action =
                 if method == "GET" && path == decided { "read on account_record" } else { action };
             let method = Method::from_bytes(method.as_bytes()).unwrap();

@@ -18,7 +18,10 @@ async fn no_id_of_another_account_opens_anything() {
     let theirs = everything(&app, &them, "theirs").await;
     let before = theirs.told(&app, &["account_id"]).await;
     let mut asked = 0;
-    for route in server::served_routes() {
+    // It names nothing, and would end the token that asks.
+    let mut routes = server::served_routes();
+    routes.retain(|route| route.path != "/api/v3/self/token");
+    for route in routes {
         let parameters: Vec<_> =
             names(route.path).into_iter().filter(|name| *name != "account_id").collect();
         // Each parameter but the account in turn, all of them at once, and none: then only the

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use domain::{
     AccountId, AccountPlan, PersonalTokenId, ServiceTokenId, Timestamp, TokenCredentialId, UserId,
     authz::{
-        AccountTerms, Credential, Grant, Origin, Principal, PrincipalId, Restrictions, SystemTask,
+        AccountTerms, Caller, Credential, Grant, Identity, Origin, Permit, Principal, PrincipalId,
+        Read, Restrictions, SystemTask, authorize,
     },
     git_hook::GitHook,
     kept::Hidden,
@@ -27,9 +28,12 @@ use crate::{
         service_token_permission::{self, grant},
         service_token_restriction, time,
     },
-    git_hooks, last_used, outbox,
+    git_hooks, last_used,
+    old_secret_uses::OldSecret,
+    outbox,
     principals::Known,
     rows::{ACTIVE, from_text},
+    token_rotations,
 };
 
 /// A credential of a service token and the token's row, beside one of its permission rows.
@@ -86,8 +90,9 @@ impl Store {
         &self,
         secret: &TokenSecret,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
-        let found = self.find_principal(secret).await?;
-        Ok(found.map(|known| self.note_use(known.principal, &Origin::local())))
+        let origin = Origin::local();
+        let found = self.find_principal(secret, &origin).await?;
+        Ok(found.map(|known| self.note_use(known, &origin)))
     }
 
     /// [`Store::authenticate`] for a caller from elsewhere, held to the account's IP restrictions
@@ -100,7 +105,7 @@ impl Store {
         secret: &TokenSecret,
         origin: &Origin,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
-        let found = self.find_principal(secret).await?;
+        let found = self.find_principal(secret, origin).await?;
         self.admitted(found, origin).await
     }
 
@@ -111,9 +116,9 @@ impl Store {
         origin: &Origin,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
         let address = origin.address;
-        let Some(Known { principal, rules, .. }) = found else { return Ok(None) };
-        let account = principal.account();
-        if let Some(revision) = rules
+        let Some(known) = found else { return Ok(None) };
+        let (principal, account) = (&known.principal, known.principal.account());
+        if let Some(revision) = known.rules
             && !self.admits(account, revision, address).await?
         {
             let user = match principal.id() {
@@ -127,7 +132,7 @@ impl Store {
             tracing::warn!(%account, caller = %principal.id(), ?address, "address refused");
             return Err(StoreError::AddressRestricted);
         }
-        Ok(Some(self.note_use(principal, origin)))
+        Ok(Some(self.note_use(known, origin)))
     }
 
     /// [`Store::authenticate_from`] with what the secret holds in the database now, remembered by
@@ -140,39 +145,52 @@ impl Store {
         secret: &TokenSecret,
         origin: &Origin,
     ) -> Result<Option<Arc<Principal>>, StoreError> {
-        let read = self.read_principal(secret).await?;
+        let read = self.read_principal(secret, origin).await?;
         self.admitted(read, origin).await
     }
 
     /// Who the secret belongs to, remembered or read.
-    async fn find_principal(&self, secret: &TokenSecret) -> Result<Option<Known>, StoreError> {
+    async fn find_principal(
+        &self,
+        secret: &TokenSecret,
+        origin: &Origin,
+    ) -> Result<Option<Known>, StoreError> {
         let (now, principals) = (self.clock().now(), self.principals());
         let digest = secret.digest(self.keyring().digest_key());
         if let Some(known) = principals.get(&digest, now) {
             return Ok(Some(known));
         }
         let changes = principals.changes();
-        let read = self.read_principal(secret).await?;
+        let read = self.read_principal(secret, origin).await?;
         if let Some(known) = &read {
             principals.put(digest, known.clone(), changes);
         }
         Ok(read)
     }
 
-    async fn read_principal(&self, secret: &TokenSecret) -> Result<Option<Known>, StoreError> {
+    async fn read_principal(
+        &self,
+        secret: &TokenSecret,
+        origin: &Origin,
+    ) -> Result<Option<Known>, StoreError> {
         let now = self.clock().now();
         match secret.kind() {
-            TokenKind::Service => self.service_principal(secret, now).await,
+            TokenKind::Service => self.service_principal(secret, origin, now).await,
             TokenKind::Personal => self.personal_principal(secret, now).await,
             TokenKind::Invitation => Ok(None),
         }
     }
 
-    fn note_use(&self, principal: Arc<Principal>, origin: &Origin) -> Arc<Principal> {
-        let now = self.clock().now();
+    fn note_use(&self, known: Known, origin: &Origin) -> Arc<Principal> {
+        let (principal, now) = (known.principal, self.clock().now());
         match principal.credential() {
             Credential::ServiceToken { id, presented: Some(presented), .. } => {
                 self.last_used().service(id, presented, now, origin);
+                if known.is_replaced {
+                    let account = principal.account();
+                    let secret = OldSecret { account, token: id, credential: presented };
+                    self.last_used().old_secrets.note(secret, now, origin, false);
+                }
             }
             Credential::PersonalToken { id, .. } => self.last_used().personal(id, now),
             Credential::ServiceToken { presented: None, .. }
@@ -185,6 +203,7 @@ impl Store {
     async fn service_principal(
         &self,
         secret: &TokenSecret,
+        origin: &Origin,
         now: Timestamp,
     ) -> Result<Option<Known>, StoreError> {
         use service_token::Relation;
@@ -225,11 +244,16 @@ impl Store {
 
         let Some(first) = rows.first() else { return Ok(None) };
         let presented = TokenCredentialId::new(first.credential_id).map_err(StoreError::corrupt)?;
-        let life = first.life()?;
+        let id = ServiceTokenId::new(first.id).map_err(StoreError::corrupt)?;
+        let (life, is_replaced) = (first.life()?, first.retires_at.is_some());
         if !self.is_open(presented, life, now) {
+            if is_replaced {
+                let account = AccountId::new(first.account_id).map_err(StoreError::corrupt)?;
+                let secret = OldSecret { account, token: id, credential: presented };
+                self.last_used().old_secrets.note(secret, now, origin, true);
+            }
             return Ok(None);
         }
-        let id = ServiceTokenId::new(first.id).map_err(StoreError::corrupt)?;
         let terms = terms(first.account_id, &first.plan, first.tokens_may_mint)?;
         let revision = first.revision;
         let grants = grants(rows.iter().map(|row| {
@@ -239,7 +263,7 @@ impl Store {
         let restrictions = restrictions(first.restrictions.as_deref())?;
         let principal = Principal::service_token(id, revision, terms, grants);
         let principal = Arc::new(principal.presenting(presented).restricted(restrictions));
-        Ok(Some(Known { principal, rules, ends_at: life.ends_at() }))
+        Ok(Some(Known { principal, rules, ends_at: life.ends_at(), is_replaced }))
     }
 
     /// Judges a credential by the clock. One whose end has come is noted, and stays refused.
@@ -305,7 +329,7 @@ impl Store {
         }))?;
         let rules = first.ip_rules_enabled.then_some(first.ip_rules_revision);
         let principal = Arc::new(Principal::user(user, credential, terms, license, grants));
-        Ok(Some(Known { principal, rules, ends_at }))
+        Ok(Some(Known { principal, rules, ends_at, is_replaced: false }))
     }
 
     /// One principal for each account, for one of Narrowgate's own tasks.
@@ -364,7 +388,7 @@ impl Store {
         let rules = account.ip_rules_enabled.then_some(account.ip_rules_revision);
         let terms = account.into_domain()?.terms();
         let principal = Arc::new(Principal::system(SystemTask::GitHost, terms));
-        let known = Known { principal, rules, ends_at: None };
+        let known = Known { principal, rules, ends_at: None, is_replaced: false };
         let admitted = self.admitted(Some(known), origin).await?;
         Ok(admitted.map(|principal| (hook, principal)))
     }
@@ -378,7 +402,7 @@ impl Store {
         let Some(noted) = self.last_used().take() else { return Ok(()) };
         let written = async {
             let (_turn, db) = self.write().await?;
-            last_used::write(&db, &noted, self.clock().now()).await?;
+            last_used::write(&db, self.keyring(), &noted, self.clock().now()).await?;
             db.commit().await.map_err(StoreError::db)
         };
         match written.await {
@@ -389,6 +413,40 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+impl Store {
+    /// Gives up the secret that is presented, for whoever holds it, from wherever: its use is not
+    /// noted. Nothing is done, and nothing said, where it opens nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn revoke_presented(
+        &self,
+        secret: &TokenSecret,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.read_principal(secret, origin).await? else { return Ok(()) };
+        let account = known.principal.account();
+        let caller = Arc::new(Caller::new(known.principal, origin.clone()));
+        let permit: Permit<Read, Identity> = authorize(&caller, account)?;
+        match self.give_up(&permit).await {
+            // Somebody else ended it meanwhile.
+            Err(StoreError::CredentialChanged | StoreError::NotFound) => Ok(()),
+            given_up => given_up,
+        }
+    }
+
+    /// Wipes the secrets of answers that are given again to nobody. The server calls it every
+    /// minute.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn forget_answers(&self) -> Result<(), StoreError> {
+        let (_turn, db) = self.write().await?;
+        token_rotations::forget_answers(&db, self.clock().now()).await?;
+        db.commit().await.map_err(StoreError::db)
     }
 }
 

@@ -185,3 +185,15 @@ pub(crate) fn touch_credentials(used: &[serde_json::Value]) -> Statement {
     let rows = serde_json::json!(used).to_string();
     Statement::from_sql_and_values(DbBackend::Sqlite, SQL, [rows.into()])
 }
+
+/// Has secrets of these service tokens end so long after their successor's first use.
+pub(crate) fn retire_after_first_use(tokens: &[i64]) -> Statement {
+    const SQL: &str = "UPDATE service_token_credentials AS old SET \
+         retires_at = min(old.retires_at, new.first_used + old.retires_after * 1000000) \
+         FROM service_token_credentials AS new \
+         WHERE new.service_token_id = old.service_token_id AND new.id > old.id \
+         AND new.first_used IS NOT NULL AND old.retires_after IS NOT NULL \
+         AND old.service_token_id IN (SELECT value FROM json_each(?))";
+    let ids = serde_json::json!(tokens).to_string();
+    Statement::from_sql_and_values(DbBackend::Sqlite, SQL, [ids.into()])
+}

@@ -59,6 +59,9 @@ pub enum StoreError {
     /// The worker's hold on the run has run out or ended: what it would write is not its to write.
     #[error("the worker does not hold the run any more")]
     LeaseLost,
+    /// An `Idempotency-Key` came again with another question.
+    #[error("the Idempotency-Key was used for another request")]
+    KeyReused,
     /// The state of things does not allow it: such as a run that has ended.
     #[error("{0}")]
     Conflict(String),

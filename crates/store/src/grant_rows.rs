@@ -133,7 +133,7 @@ mod tests {
         let admin = store.authenticate(&personal).await.unwrap().unwrap();
         let admin = Arc::new(Caller::new(admin, Origin::local()));
         let grants = vec![everywhere("job_admin"), everywhere("job_viewer")];
-        let new = NewServiceToken { name: Name::parse("nightly").unwrap(), grants };
+        let new = NewServiceToken { name: Name::parse("nightly").unwrap(), grants, end: None };
         let permit = authorize(&admin, made.account.id).unwrap();
         let token = store.create_service_token(&permit, new, &service).await.unwrap();
         let bob = Email::parse("bob@example.com").unwrap();

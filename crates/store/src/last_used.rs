@@ -18,10 +18,11 @@ use sea_orm::{
 use serde_json::json;
 
 use crate::{
-    StoreError,
+    Keyring, StoreError,
     db::lock,
     dialect,
     entities::service_token_credential::{Column, Entity},
+    old_secret_uses::{self, OldSecretUses, Senders},
 };
 
 /// What is not written down yet.
@@ -31,6 +32,8 @@ pub(crate) struct LastUsed {
     personal: Mutex<HashMap<PersonalTokenId, Timestamp>>,
     /// Credentials that were refused because their end had come: they stay refused.
     over: Mutex<HashSet<TokenCredentialId>>,
+    /// Who sent secrets that were replaced.
+    pub old_secrets: OldSecretUses,
 }
 
 /// Uses of a credential of a service token.
@@ -45,6 +48,7 @@ pub(crate) struct Noted {
     service: HashMap<TokenCredentialId, Used>,
     personal: HashMap<PersonalTokenId, Timestamp>,
     over: HashSet<TokenCredentialId>,
+    old_secrets: Senders,
 }
 
 impl LastUsed {
@@ -94,9 +98,12 @@ impl LastUsed {
             service: std::mem::take(&mut *lock(&self.service)),
             personal: std::mem::take(&mut *lock(&self.personal)),
             over: lock(&self.over).clone(),
+            old_secrets: self.old_secrets.take(),
         };
-        let nothing =
-            noted.service.is_empty() && noted.personal.is_empty() && noted.over.is_empty();
+        let nothing = noted.service.is_empty()
+            && noted.personal.is_empty()
+            && noted.over.is_empty()
+            && noted.old_secrets.is_empty();
         (!nothing).then_some(noted)
     }
 
@@ -111,6 +118,7 @@ impl LastUsed {
         for (id, at) in noted.personal {
             self.personal(id, at);
         }
+        self.old_secrets.put_back(noted.old_secrets);
     }
 
     /// It is written: from now on the rows say what is over.
@@ -122,6 +130,7 @@ impl LastUsed {
 /// Writes it down, in one statement for each table; never moves a time back.
 pub(crate) async fn write(
     db: &DatabaseTransaction,
+    keyring: &Keyring,
     noted: &Noted,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -133,7 +142,10 @@ pub(crate) async fn write(
         });
         statements.push(dialect::touch_credentials(&used.collect::<Vec<_>>()));
         let tokens = noted.service.values().map(|used| (used.token.get(), used.last.at.micros()));
-        statements.push(dialect::touch("service_tokens", &latest(tokens)));
+        let tokens = latest(tokens);
+        let ids: Vec<_> = tokens.iter().map(|(id, _)| *id).collect();
+        statements.push(dialect::retire_after_first_use(&ids));
+        statements.push(dialect::touch("service_tokens", &tokens));
     }
     if !noted.personal.is_empty() {
         let used = noted.personal.iter().map(|(id, at)| (id.get(), at.micros()));
@@ -151,7 +163,7 @@ pub(crate) async fn write(
             .await
             .map_err(StoreError::db)?;
     }
-    Ok(())
+    old_secret_uses::write(db, keyring, &noted.old_secrets).await
 }
 
 /// The latest time of each: a token that is rotated is used by two credentials.

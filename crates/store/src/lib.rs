@@ -64,6 +64,7 @@ mod memberships;
 mod migrations;
 mod model_notifications;
 mod notifications;
+mod old_secret_uses;
 mod outbox;
 mod own_sessions;
 mod personal_tokens;
@@ -84,7 +85,9 @@ mod sessions;
 mod ssh_key;
 mod ssh_tunnels;
 mod token_credentials;
+mod token_policies;
 mod token_restrictions;
+mod token_rotations;
 mod tx;
 mod uid;
 mod usage;
@@ -110,6 +113,7 @@ pub use outbox::Ticket;
 pub use runs::{
     ClaimedRun, DebugLog, GitDeliveryOutcome, LatestRuns, LogMark, LogPiece, StepWithLogs,
 };
-pub use service_tokens::{ImportedToken, NewServiceToken};
+pub use service_tokens::{ImportedToken, NewServiceToken, TokenChange};
 pub use sessions::{Candidate, LiveSession, Proven};
+pub use token_rotations::{CredentialOfToken, RotatedToken};
 pub use users::NamesChange;

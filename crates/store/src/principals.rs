@@ -30,6 +30,8 @@ pub(crate) struct Known {
     pub rules: Option<i64>,
     /// When its token ends; judged at each use.
     pub ends_at: Option<Timestamp>,
+    /// Whether another secret takes the place of the one that was presented.
+    pub is_replaced: bool,
 }
 
 /// Principals by the digest of their secret.
@@ -112,7 +114,7 @@ mod tests {
         let terms = AccountTerms { id, plan: Some(Plan::Team), tokens_may_mint: false };
         let id = ServiceTokenId::new(1).unwrap();
         let principal = Arc::new(Principal::service_token(id, 1, terms, vec![]));
-        Known { principal, rules: None, ends_at }
+        Known { principal, rules: None, ends_at, is_replaced: false }
     }
 
     fn at(text: &str) -> Timestamp {

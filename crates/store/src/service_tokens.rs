@@ -5,27 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     Store, StoreError,
     entities::{
-        service_token::{ACTIVE, ActiveModel, Column, Entity, IMPORTED, REVOKED},
+        service_token::{ACTIVE, ActiveModel, Column, DISABLED, Entity, IMPORTED, REVOKED},
         service_token_credential, service_token_permission as permission,
     },
     grant_rows::{GrantKey, check_no_row_twice, check_projects, keys},
     kept,
     list::{Collection, Field, Kind, State},
-    token_credentials, token_restrictions,
+    token_credentials, token_policies, token_restrictions,
     tx::Tx,
     uid::new_uid,
 };
 use domain::{
     AccountId, Name, ProjectId, ServiceTokenId, Timestamp,
     authz::{
-        Grant, Permit, PrincipalId, Read, Restrictions, ServiceTokens, SystemTask, Write,
-        contained_under,
+        Credential, Grant, Identity, Permit, PrincipalId, Read, Restrictions, ServiceTokens,
+        SystemTask, Write, contained_under,
     },
     event::Event,
     kept::Reference,
     list::{ListQuery, Paged, StateFilter},
     secret::TokenSecret,
     service_token::ServiceToken,
+    token_credential::TokenCredential,
+    token_policy::{End, TokenPolicy},
 };
 use sea_orm::{
     ActiveValue::Set,
@@ -42,6 +44,19 @@ pub struct NewServiceToken {
     pub name: Name,
     /// What it may do; may be empty.
     pub grants: Vec<Grant>,
+    /// When it ends; `None` leaves that to the account's policy.
+    pub end: Option<End>,
+}
+
+/// What of a service token can be changed while its secret stays; `None` keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenChange {
+    /// Its name.
+    pub name: Option<Name>,
+    /// When it ends.
+    pub end: Option<End>,
+    /// Whether it authorises nothing for now.
+    pub disabled: Option<bool>,
 }
 
 /// The metadata of a token that was made elsewhere. It has no secret until it is rotated.
@@ -175,30 +190,58 @@ impl Store {
         let mut tx = self.begin(permit).await?;
         check_count(&tx, 1).await?;
         check_grants(&tx, permit, &restrictions, &new.grants).await?;
+        let policy = token_policies::of(tx.db(), tx.account()).await?;
+        policy.check_granted(&new.grants)?;
+        let end = policy.first_end(new.end, &new.grants, tx.now())?;
         let row = active(&tx, &new.name);
-        let secret = Some((secret, None));
+        let secret = Some((secret, end));
         let token = insert(&mut tx, row, secret, &new.grants, "service_token.created").await?;
         token_restrictions::insert(&mut tx, permit, token.id, &restrictions, forced).await?;
         tx.commit().await?;
         Ok(token)
     }
 
-    /// Gives it another name.
+    /// Changes its name, when it ends, or whether it is disabled; the secret stays. What gives it
+    /// more time, or its rights back, has to be within what the maker holds.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
-    pub async fn rename_service_token(
+    /// [`StoreError::NotFound`], [`StoreError::Invalid`] (the end is past, or beyond the account's
+    /// policy), [`StoreError::Exceeds`], [`StoreError::Conflict`] (it has expired, or was imported
+    /// and has no secret), [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
+    pub async fn update_service_token(
         &self,
         permit: &Permit<Write, ServiceTokens>,
         id: ServiceTokenId,
-        name: Name,
+        change: TokenChange,
     ) -> Result<ServiceToken, StoreError> {
         let mut tx = self.begin(permit).await?;
         let before = find(tx.db(), tx.account(), id).await?;
-        let after = ServiceToken { name, updated_at: tx.now(), ..before.clone() };
-        let change = update(&after).col_expr(Column::Name, Expr::value(after.name.as_str()));
-        change.exec(tx.db()).await.map_err(StoreError::db)?;
-        record(&mut tx, "service_token.renamed", Some(&before), &after).await?;
+        let mut events = Vec::new();
+        let end = change.end.filter(|end| *end != before.end());
+        if let Some(end) = end {
+            prolong_or_shorten(&tx, permit, &before, end).await?;
+            events.push("service_token.expiry_changed");
+        }
+        let disabled = change.disabled.filter(|disabled| *disabled != before.is_disabled());
+        if let Some(disabled) = disabled {
+            switch(&tx, permit, &before, disabled).await?;
+            events.push(if disabled { "service_token.disabled" } else { "service_token.enabled" });
+        }
+        let name = change.name.as_ref().unwrap_or(&before.name);
+        if *name != before.name || events.is_empty() {
+            events.push("service_token.renamed");
+        }
+        let touched = ServiceToken { updated_at: tx.now(), ..before.clone() };
+        update(&touched)
+            .col_expr(Column::Name, Expr::value(name.as_str()))
+            .exec(tx.db())
+            .await
+            .map_err(StoreError::db)?;
+        let after = find(tx.db(), tx.account(), id).await?;
+        for event in events {
+            record(&mut tx, event, Some(&before), &after).await?;
+        }
+        tx.event(Event::GrantsChanged { id }).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -217,6 +260,7 @@ impl Store {
         let before = find(tx.db(), tx.account(), id).await?;
         let restrictions = token_restrictions::of(tx.db(), id).await?;
         check_grants(&tx, permit, &restrictions, &grants).await?;
+        check_gained(&tx, &before, &grants).await?;
         replace_rows(&tx, &before, &grants).await?;
         let after = changed(&mut tx, "service_token.grants_replaced", &before).await?;
         tx.commit().await?;
@@ -234,22 +278,35 @@ impl Store {
     ) -> Result<ServiceToken, StoreError> {
         let mut tx = self.begin(permit).await?;
         let before = find(tx.db(), tx.account(), id).await?;
-        let (now, author) = (tx.now(), permit.author());
-        let after = before.clone().revoke(now, author).map_err(|_| StoreError::NotFound)?;
-        update(&after)
-            .col_expr(Column::State, Expr::value(REVOKED))
-            .col_expr(Column::RevokedAt, Expr::value(now.micros()))
-            .col_expr(Column::RevokedBy, Expr::value(author.to_string()))
-            .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
-            .exec(tx.db())
-            .await
-            .map_err(StoreError::db)?;
-        token_credentials::take_back_all(&tx, id).await?;
-        kept::let_go(&mut tx, Reference::ServiceToken(id)).await?;
-        record(&mut tx, "service_token.revoked", Some(&before), &after).await?;
-        tx.event(Event::ServiceTokenRevoked { id }).await?;
+        let after = revoke(&mut tx, before, permit.author()).await?;
         tx.commit().await?;
         Ok(after)
+    }
+
+    /// Gives up the credential that the permit was given for: it authorises no further request. A
+    /// service token is revoked with the last of its secrets that works.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] (one of our own tasks), [`StoreError::CredentialChanged`],
+    /// [`StoreError::Unavailable`].
+    pub async fn give_up(&self, permit: &Permit<Read, Identity>) -> Result<(), StoreError> {
+        let (id, presented) = match (permit.principal().credential(), permit.author()) {
+            (Credential::ServiceToken { id, presented: Some(presented), .. }, _) => (id, presented),
+            (Credential::PersonalToken { id, .. }, PrincipalId::User(user)) => {
+                return self.revoke_personal_token(&permit.also()?, user, id).await.map(drop);
+            }
+            _ => return Err(StoreError::NotFound),
+        };
+        let mut tx = self.begin(permit).await?;
+        let before = find(tx.db(), tx.account(), id).await?;
+        let mut others = before.credentials.iter().filter(|one| one.id != presented);
+        if others.any(|other| other.life.is_open(tx.now())) {
+            token_credentials::take_back(&tx, presented).await?;
+            changed(&mut tx, "service_token.secret_revoked", &before).await?;
+        } else {
+            revoke(&mut tx, before, permit.author()).await?;
+        }
+        tx.commit().await
     }
 
     /// Takes over the metadata of tokens that were made elsewhere, all or none.
@@ -276,6 +333,29 @@ impl Store {
         tx.commit().await?;
         Ok(imported)
     }
+}
+
+/// Ends a token.
+async fn revoke(
+    tx: &mut Tx,
+    before: ServiceToken,
+    author: PrincipalId,
+) -> Result<ServiceToken, StoreError> {
+    let (id, now) = (before.id, tx.now());
+    let after = before.clone().revoke(now, author).map_err(|_| StoreError::NotFound)?;
+    update(&after)
+        .col_expr(Column::State, Expr::value(REVOKED))
+        .col_expr(Column::RevokedAt, Expr::value(now.micros()))
+        .col_expr(Column::RevokedBy, Expr::value(author.to_string()))
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    token_credentials::take_back_all(tx, &before).await?;
+    kept::let_go(tx, Reference::ServiceToken(id)).await?;
+    record(tx, "service_token.revoked", Some(&before), &after).await?;
+    tx.event(Event::ServiceTokenRevoked { id }).await?;
+    Ok(after)
 }
 
 /// Takes a project out of every service token's grants. A token that named only this project is
@@ -372,6 +452,94 @@ async fn check_grants(
     check_form(permit, grants)?;
     contained_under(restrictions, grants, permit.principal())?;
     check_projects(tx, grants).await
+}
+
+/// Whether the account's policy lets a token gain the sets that it did not hold. What it held may
+/// stay: narrowing is never refused.
+async fn check_gained(tx: &Tx, before: &ServiceToken, grants: &[Grant]) -> Result<(), StoreError> {
+    let held = |set| before.grants.iter().any(|row| row.grant.permission_set() == set);
+    let gained = grants.iter().filter(|grant| !held(grant.permission_set()));
+    let gained: Vec<Grant> = gained.cloned().collect();
+    let policy = token_policies::of(tx.db(), tx.account()).await?;
+    policy.check_granted(&gained)?;
+    if let Some(newest) = before.newest() {
+        let (made, now) = (newest.life.created_at, tx.now());
+        // One that is over is told so by its next use.
+        if !newest.life.is_over(now) {
+            policy.end(before.end(), &gained, made, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives a token another end. A shorter life holds for a secret that is being replaced, too; a
+/// longer one is for the newest alone, so that no old secret gains from it.
+async fn prolong_or_shorten(
+    tx: &Tx,
+    permit: &Permit<Write, ServiceTokens>,
+    token: &ServiceToken,
+    end: End,
+) -> Result<(), StoreError> {
+    let conflict = |what| Err(StoreError::Conflict(format!("service token `{}` {what}", token.id)));
+    let Some(newest) = token.newest() else {
+        return conflict("was imported without a secret: rotate it first");
+    };
+    if newest.life.is_over(tx.now()) {
+        return conflict("has expired, and nothing revives it: make another in its place");
+    }
+    let longer = match (newest.life.expires_at, end) {
+        (None, _) => false,
+        (Some(_), End::Never) => true,
+        (Some(before), End::At(after)) => before < after,
+    };
+    let grants = token.granted();
+    let end = match end {
+        End::At(end) if !longer => {
+            // Also an end that the policy would not have given: it is nearer than it was.
+            TokenPolicy::default().end(End::At(end), &grants, tx.now(), tx.now())?
+        }
+        End::Never | End::At(_) => {
+            check_held(tx, permit, (token.id, &grants)).await?;
+            let policy = token_policies::of(tx.db(), tx.account()).await?;
+            policy.end(end, &grants, newest.life.created_at, tx.now())?
+        }
+    };
+    token_credentials::set_end(tx, token, end).await
+}
+
+/// Whether a token's grants, under its restrictions, are within what the caller holds: whoever gives
+/// a token more life could have made it.
+pub(crate) async fn check_held(
+    tx: &Tx,
+    permit: &Permit<Write, ServiceTokens>,
+    (token, grants): (ServiceTokenId, &[Grant]),
+) -> Result<(), StoreError> {
+    let restrictions = token_restrictions::of(tx.db(), token).await?;
+    Ok(contained_under(&restrictions, grants, permit.principal())?)
+}
+
+/// Disables a token, or enables it again.
+async fn switch(
+    tx: &Tx,
+    permit: &Permit<Write, ServiceTokens>,
+    token: &ServiceToken,
+    disable: bool,
+) -> Result<(), StoreError> {
+    if token.newest().is_none() {
+        let message = format!("service token `{}` was imported and opens nothing yet", token.id);
+        return Err(StoreError::Conflict(message));
+    }
+    if !disable {
+        check_held(tx, permit, (token.id, &token.granted())).await?;
+    }
+    let state = if disable { DISABLED } else { ACTIVE };
+    update(&ServiceToken { updated_at: tx.now(), ..token.clone() })
+        .col_expr(Column::State, Expr::value(state))
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
 }
 
 /// Whether they may be imported.
@@ -483,6 +651,23 @@ async fn replace_rows(tx: &Tx, token: &ServiceToken, grants: &[Grant]) -> Result
     insert_rows(tx, token.id.get(), wanted).await
 }
 
+/// Notes that it changed.
+pub(crate) async fn touch(tx: &Tx, token: &ServiceToken) -> Result<(), StoreError> {
+    let touched = ServiceToken { updated_at: tx.now(), ..token.clone() };
+    update(&touched).exec(tx.db()).await.map(drop).map_err(StoreError::db)
+}
+
+/// Has one that was imported open what it was granted, now that it has a secret.
+pub(crate) async fn activate(tx: &Tx, token: &ServiceToken) -> Result<(), StoreError> {
+    update(token)
+        .col_expr(Column::State, Expr::value(ACTIVE))
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
+        .exec(tx.db())
+        .await
+        .map(drop)
+        .map_err(StoreError::db)
+}
+
 /// Finishes a change of a token's permission rows: revision, audit record and event.
 async fn changed(
     tx: &mut Tx,
@@ -507,7 +692,7 @@ fn update(token: &ServiceToken) -> UpdateMany<Entity> {
         .filter(Column::Id.eq(token.id.get()))
 }
 
-async fn record(
+pub(crate) async fn record(
     tx: &mut Tx,
     event: &str,
     before: Option<&ServiceToken>,
@@ -524,6 +709,11 @@ fn said(token: &ServiceToken) -> Value {
         "name": token.name,
         "state": token.state,
         "expires_at": token.expires_at(),
+        "secrets": token.credentials.iter().map(said_of_secret).collect::<Vec<_>>(),
         "grants": rows.map(|key| key.said()).collect::<Vec<_>>(),
     })
+}
+
+fn said_of_secret(secret: &TokenCredential) -> Value {
+    json!({ "credential": secret.id.get(), "ends_at": secret.life.ends_at() })
 }

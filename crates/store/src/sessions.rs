@@ -180,7 +180,7 @@ impl Store {
         }
         let rules = first.ip_rules_enabled.then_some(first.ip_rules_revision);
         let principal = Arc::new(principal(&rows, first)?);
-        let known = Known { principal, rules, ends_at: None };
+        let known = Known { principal, rules, ends_at: None, is_replaced: false };
         let Some(principal) = self.admitted(Some(known), origin).await? else { return Ok(None) };
         if now.seconds_since(seen_at) >= NOTED_EVERY_SECONDS {
             self.note_session(first.id, now).await?;

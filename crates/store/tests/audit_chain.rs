@@ -69,7 +69,7 @@ async fn each_of_a_thousand_random_edits_drops_and_swaps_is_found() {
         let (token, _) = house.token("nightly", vec![everywhere("job_admin")], 100 + round).await;
         let renamed = name(&format!("nightly {round}"));
         let permit = house.permit().await;
-        house.store.rename_service_token(&permit, token.id, renamed).await.unwrap();
+        house.store.update_service_token(&permit, token.id, common::named(renamed)).await.unwrap();
         house.revoke(token.id).await;
     }
     let last = house.records().await;
@@ -134,7 +134,7 @@ async fn nothing_is_built_upon_a_head_that_is_not_ours() {
                UPDATE audit_heads SET seq = 2, hash = (SELECT hash FROM audit_records WHERE seq = 2)";
     house.raw().await.execute_unprepared(cut).await.unwrap();
 
-    let new = NewServiceToken { name: name("nightly"), grants: vec![] };
+    let new = NewServiceToken { name: name("nightly"), grants: vec![], end: None };
     let secret = secret(TokenKind::Service, 2);
     let made = house.store.create_service_token(&house.permit().await, new, &secret).await;
 
@@ -163,10 +163,12 @@ async fn a_token_change_whose_audit_record_cannot_be_written_leaves_nothing() {
     let permit = house.permit().await;
     let store = &house.store;
     let unwritten = secret(TokenKind::Service, 3);
-    let new = NewServiceToken { name: name("lost"), grants: vec![everywhere("job_admin")] };
+    let new =
+        NewServiceToken { name: name("lost"), grants: vec![everywhere("job_admin")], end: None };
     let created = store.create_service_token(&permit, new, &unwritten).await.map(drop);
     let replaced = store.replace_grants(&permit, token.id, vec![]).await.map(drop);
-    let renamed = store.rename_service_token(&permit, token.id, name("lost")).await.map(drop);
+    let renamed =
+        store.update_service_token(&permit, token.id, common::named(name("lost"))).await.map(drop);
     let revoked = store.revoke_service_token(&permit, token.id).await.map(drop);
 
     for outcome in [created, replaced, renamed, revoked] {
@@ -188,7 +190,7 @@ async fn writers_at_the_same_time_queue_and_the_chain_stays_whole() {
         let (store, permit) = (house.store.clone(), permit.clone());
         tokio::spawn(async move {
             for round in 0..5 {
-                let new = NewServiceToken { name: name("nightly"), grants: vec![] };
+                let new = NewServiceToken { name: name("nightly"), grants: vec![], end: None };
                 let secret = secret(TokenKind::Service, 1_000 + writer * 5 + round);
                 store.create_service_token(&permit, new, &secret).await.unwrap();
             }
@@ -208,7 +210,7 @@ async fn a_writer_that_goes_away_half_way_leaves_a_whole_chain_and_blocks_nobody
     for round in 0..100 {
         let (store, permit) = (house.store.clone(), permit.clone());
         let writer = tokio::spawn(async move {
-            let new = NewServiceToken { name: name("nightly"), grants: vec![] };
+            let new = NewServiceToken { name: name("nightly"), grants: vec![], end: None };
             let secret = secret(TokenKind::Service, 5_000 + round);
             store.create_service_token(&permit, new, &secret).await
         });
@@ -235,7 +237,7 @@ async fn two_processes_on_one_folder_write_one_chain() {
 
     let write = async |store: store::Store, from: u64| {
         for seed in from..from + 25 {
-            let new = NewServiceToken { name: name("nightly"), grants: vec![] };
+            let new = NewServiceToken { name: name("nightly"), grants: vec![], end: None };
             let secret = secret(TokenKind::Service, seed);
             store.create_service_token(&permit, new, &secret).await.unwrap();
         }

@@ -31,7 +31,7 @@ async fn named(names: &[&str]) -> House {
     let permit = house.permit().await;
     for (seed, text) in (100..).zip(names) {
         house.clock.set(noon().plus_seconds(i64::try_from(seed / 3).unwrap()));
-        let new = NewServiceToken { name: Name::parse(*text).unwrap(), grants: vec![] };
+        let new = NewServiceToken { name: Name::parse(*text).unwrap(), grants: vec![], end: None };
         let secret = secret(TokenKind::Service, seed);
         house.store.create_service_token(&permit, new, &secret).await.unwrap();
     }

@@ -49,7 +49,7 @@ async fn a_project_of_another_account_cannot_be_named() {
 
     for project in [theirs, nobodys] {
         let grants = vec![on("job_admin", &[project])];
-        let new = NewServiceToken { name: name("nightly"), grants };
+        let new = NewServiceToken { name: name("nightly"), grants, end: None };
         let permit = house.permit().await;
         let secret = secret(TokenKind::Service, 3);
         let made = house.store.create_service_token(&permit, new, &secret).await;

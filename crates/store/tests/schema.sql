@@ -239,6 +239,18 @@ CREATE TABLE "memberships" ( "account_id" integer NOT NULL,
   FOREIGN KEY ("user_id") REFERENCES "users" ("id") );
 CREATE UNIQUE INDEX "memberships_license_id" ON "memberships" ("license_id");
 CREATE INDEX "memberships_user_id" ON "memberships" ("user_id");
+CREATE TABLE "old_secret_uses" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "service_token_id" integer NOT NULL,
+  "credential_id" integer NOT NULL,
+  "address" text NOT NULL,
+  "agent" text NOT NULL,
+  "first_used" integer NOT NULL,
+  "last_used" integer NOT NULL,
+  "refused" boolean NOT NULL,
+  FOREIGN KEY ("service_token_id") REFERENCES "service_tokens" ("id") );
+CREATE UNIQUE INDEX "old_secret_uses_credential_id_address_agent" ON "old_secret_uses" ("credential_id",
+  "address",
+  "agent");
 CREATE TABLE "outbox" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "word" text NOT NULL,
@@ -518,6 +530,24 @@ CREATE TABLE "step_log_chunks" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT
   FOREIGN KEY ("step_id") REFERENCES "run_steps" ("id") );
 CREATE INDEX "step_log_chunks_step_id_id" ON "step_log_chunks" ("step_id",
   "id");
+CREATE TABLE "token_policies" ( "account_id" integer NOT NULL PRIMARY KEY,
+  "spec" text NOT NULL,
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
+CREATE TABLE "token_rotations" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "account_id" integer NOT NULL,
+  "caller" text NOT NULL,
+  "replay_key" blob NOT NULL,
+  "asked" blob NOT NULL,
+  "service_token_id" integer NOT NULL,
+  "credential_id" integer NOT NULL,
+  "secret" blob NOT NULL,
+  "made_at" integer NOT NULL,
+  FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
+  FOREIGN KEY ("service_token_id") REFERENCES "service_tokens" ("id") );
+CREATE UNIQUE INDEX "token_rotations_account_id_caller_replay_key" ON "token_rotations" ("account_id",
+  "caller",
+  "replay_key");
+CREATE INDEX "token_rotations_made_at" ON "token_rotations" ("made_at");
 CREATE TABLE "users" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "email" text NOT NULL UNIQUE,
   "first_name" text NOT NULL,

@@ -13,9 +13,12 @@ use domain::{
     list::{ListQuery, StateFilter},
     secret::TokenKind,
     service_token::{ServiceToken, TokenState},
+    token_policy::End,
 };
 use sea_orm::ConnectionTrait as _;
-use store::{AccountChange, ImportedToken, Keyring, NewServiceToken, Store, StoreError};
+use store::{
+    AccountChange, ImportedToken, Keyring, NewServiceToken, Store, StoreError, TokenChange,
+};
 
 #[tokio::test]
 async fn a_token_opens_what_it_was_granted_until_it_is_revoked() {
@@ -63,7 +66,7 @@ async fn a_token_revoked_between_check_and_commit_does_not_commit() {
     house.revoke(maker.id).await;
     let before = house.records().await;
 
-    let new = NewServiceToken { name: name("late"), grants: vec![] };
+    let new = NewServiceToken { name: name("late"), grants: vec![], end: None };
     let late = secret(TokenKind::Service, 3);
     let made = house.store.create_service_token(&old, new, &late).await;
 
@@ -80,7 +83,7 @@ async fn a_permit_is_void_once_the_grants_behind_it_change() {
     let narrower = vec![everywhere("job_viewer")];
     house.store.replace_grants(&house.permit().await, maker.id, narrower).await.unwrap();
 
-    let made = house.store.rename_service_token(&old, maker.id, name("late")).await;
+    let made = house.store.update_service_token(&old, maker.id, common::named(name("late"))).await;
 
     assert!(matches!(made, Err(StoreError::CredentialChanged)), "{made:?}");
 }
@@ -94,15 +97,18 @@ async fn a_permit_is_void_once_the_plan_or_the_members_rights_change() {
     let change = AccountChange { tokens_may_mint: Some(false), ..AccountChange::default() };
     house.store.update_account(&house.permit().await, change).await.unwrap();
 
-    let by_token = house.store.rename_service_token(&of_token, maker.id, name("late")).await;
+    let by_token =
+        house.store.update_service_token(&of_token, maker.id, common::named(name("late"))).await;
     assert!(matches!(by_token, Err(StoreError::CredentialChanged)), "{by_token:?}");
-    let by_user = house.store.rename_service_token(&of_user, maker.id, name("late")).await;
+    let by_user =
+        house.store.update_service_token(&of_user, maker.id, common::named(name("late"))).await;
     assert!(matches!(by_user, Err(StoreError::CredentialChanged)), "{by_user:?}");
 
     let fresh: Permit<Write, ServiceTokens> = house.permit().await;
     let raise = "UPDATE memberships SET revision = revision + 1";
     house.raw().await.execute_unprepared(raise).await.unwrap();
-    let by_member = house.store.rename_service_token(&fresh, maker.id, name("late")).await;
+    let by_member =
+        house.store.update_service_token(&fresh, maker.id, common::named(name("late"))).await;
     assert!(matches!(by_member, Err(StoreError::CredentialChanged)), "{by_member:?}");
 }
 
@@ -119,7 +125,8 @@ async fn a_token_ends_at_its_time_and_not_a_microsecond_later() {
     house.clock.set(end);
 
     assert!(house.caller(&secret).await.is_none());
-    let late = house.store.rename_service_token(&permit, token.id, name("late")).await;
+    let late =
+        house.store.update_service_token(&permit, token.id, common::named(name("late"))).await;
     assert!(matches!(late, Err(StoreError::CredentialChanged)), "{late:?}");
 }
 
@@ -153,7 +160,8 @@ async fn a_secret_opens_nothing_before_it_was_made() {
     house.user("cleo@example.com", License::Developer, vec![]).await;
 
     assert!(house.caller(&secret).await.is_none());
-    let early = house.store.rename_service_token(&permit, token.id, name("early")).await;
+    let early =
+        house.store.update_service_token(&permit, token.id, common::named(name("early"))).await;
     assert!(matches!(early, Err(StoreError::CredentialChanged)), "{early:?}");
     house.clock.set(noon());
     assert!(house.caller(&secret).await.is_some());
@@ -198,7 +206,8 @@ async fn reading_one_token_is_two_statements_with_who_asks() {
 #[tokio::test]
 async fn the_plan_decides_what_a_token_may_carry() {
     let house = house_on(Plan::Team).await;
-    let new = NewServiceToken { name: name("nightly"), grants: vec![everywhere("developer")] };
+    let new =
+        NewServiceToken { name: name("nightly"), grants: vec![everywhere("developer")], end: None };
 
     let permit = house.permit().await;
     let secret = secret(TokenKind::Service, 2);
@@ -222,7 +231,7 @@ async fn nobody_hands_out_more_than_they_hold() {
         if grants[0].offered_by(Some(Plan::Enterprise)).is_err() {
             continue;
         }
-        let new = NewServiceToken { name: name("more"), grants: grants.clone() };
+        let new = NewServiceToken { name: name("more"), grants: grants.clone(), end: None };
         let secret = secret(TokenKind::Service, 3);
         let made = house.store.create_service_token(&permit, new, &secret).await;
         assert!(matches!(made, Err(StoreError::Exceeds(_))), "{set}: {made:?}");
@@ -233,10 +242,32 @@ async fn nobody_hands_out_more_than_they_hold() {
 }
 
 #[tokio::test]
+async fn whoever_holds_less_than_a_token_takes_from_it_and_gives_it_nothing_back() {
+    let house = house().await;
+    let (token, _) = house.token("nightly", vec![everywhere("job_admin")], 2).await;
+    let end = |seconds| TokenChange {
+        end: Some(End::At(noon().plus_seconds(seconds))),
+        ..TokenChange::default()
+    };
+    let disabled = |disabled| TokenChange { disabled: Some(disabled), ..TokenChange::default() };
+    let permit: Permit<Write, ServiceTokens> = house.task(SystemTask::Importer).await;
+    let change = async |change| house.store.update_service_token(&permit, token.id, change).await;
+
+    for taken in [end(60), disabled(true)] {
+        assert!(change(taken).await.is_ok());
+    }
+    let never = TokenChange { end: Some(End::Never), ..TokenChange::default() };
+    for given in [end(61), never, disabled(false)] {
+        let refused = change(given).await;
+        assert!(matches!(refused, Err(StoreError::Exceeds(_))), "{refused:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_grant_said_twice_is_refused() {
     let house = house().await;
     let grants = vec![everywhere("job_admin"), everywhere("job_viewer"), everywhere("job_admin")];
-    let new = NewServiceToken { name: name("nightly"), grants };
+    let new = NewServiceToken { name: name("nightly"), grants, end: None };
 
     let permit = house.permit().await;
     let made = house.store.create_service_token(&permit, new, &secret(TokenKind::Service, 2)).await;
@@ -256,7 +287,7 @@ async fn grants_and_tokens_are_counted() {
     house.raw().await.execute_unprepared(fill).await.unwrap();
     let permit = house.permit().await;
 
-    let new = NewServiceToken { name: name("one more"), grants: vec![] };
+    let new = NewServiceToken { name: name("one more"), grants: vec![], end: None };
     let made = house.store.create_service_token(&permit, new, &secret(TokenKind::Service, 3)).await;
     assert!(matches!(made, Err(StoreError::Conflict(_))), "{made:?}");
 
@@ -346,7 +377,8 @@ async fn another_accounts_tokens_are_not_found() {
         domain::authz::authorize(&caller, other.account.id).unwrap();
 
     let read = house.store.service_token(&permit.also().unwrap(), token.id).await;
-    let renamed = house.store.rename_service_token(&permit, token.id, name("mine")).await;
+    let renamed =
+        house.store.update_service_token(&permit, token.id, common::named(name("mine"))).await;
     let replaced = house.store.replace_grants(&permit, token.id, vec![]).await;
     let revoked = house.store.revoke_service_token(&permit, token.id).await;
 
@@ -381,7 +413,7 @@ async fn last_used_is_written_in_one_statement_and_never_moves_back() {
     house.store.flush_last_used().await.unwrap();
     let sent = house.store.statements() - before;
     assert_eq!(house.read(token.id).await.unwrap().last_used, Some(later));
-    assert_eq!(sent, 3, "one for each table");
+    assert_eq!(sent, 4, "one for each table, and one for secrets that end after that use");
 
     house.caller(&secret).await.unwrap();
     house.store.flush_last_used().await.unwrap();

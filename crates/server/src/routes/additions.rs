@@ -1,11 +1,15 @@
-//! What dbt's documents do not have: logs of steps as they come, usage, billing, who reaches a project, its documentation,
-//! the freshness of its sources, and the hook that a repository's git host sends to.
+//! What dbt's documents do not have: logs of steps as they come, usage, billing, who reaches a project, its documentation and
+//! the freshness of its sources, the hook that a repository's git host sends to, what an account asks of its service tokens
+//! and how their secrets are replaced.
 
 use super::{DELETE, GET, POST, PUT, ServedRoute, served};
 use crate::{
     admin::{
         v2::step_logs,
-        v3::{project_permissions, repository_webhook, source_freshness, usage},
+        v3::{
+            project_permissions, repository_webhook, self_token, source_freshness, token_policy,
+            token_rotations, usage,
+        },
     },
     docs,
 };
@@ -19,6 +23,11 @@ pub(super) fn routes() -> Vec<ServedRoute> {
     const FRESHNESS: &str = "/api/v3/accounts/{account_id}/projects/{project_id}/source-freshness";
     const HOOK: &str =
         "/api/v3/accounts/{account_id}/projects/{project_id}/repositories/{repository_id}/webhook";
+    const POLICY: &str = "/api/v3/accounts/{account_id}/service-token-policy";
+    const CREDENTIALS: &str = "/api/v3/accounts/{account_id}/service-token-credentials";
+    const ROTATE: &str = "/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/rotate";
+    const CANCEL: &str =
+        "/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/rotate/cancel";
     const DOCS: &str = "/docs/{account_id}/{project_id}";
     vec![
         served(GET, LOGS, "Read Step Logs", step_logs::show),
@@ -31,6 +40,12 @@ pub(super) fn routes() -> Vec<ServedRoute> {
         served(GET, HOOK, "Read Repository Webhook", repository_webhook::show),
         served(POST, HOOK, "Create Repository Webhook", repository_webhook::arm),
         served(DELETE, HOOK, "Destroy Repository Webhook", repository_webhook::delete),
+        served(GET, POLICY, "Read Service Token Policy", token_policy::show),
+        served(POST, POLICY, "Update Service Token Policy", token_policy::update),
+        served(GET, CREDENTIALS, "List Service Token Credentials", token_rotations::list),
+        served(POST, ROTATE, "Rotate Service Token", token_rotations::rotate),
+        served(POST, CANCEL, "Cancel Service Token Rotation", token_rotations::cancel),
+        served(DELETE, "/api/v3/self/token", "Revoke Presented Token", self_token::delete),
         served(GET, DOCS, "Read Documentation Site", docs::show),
     ]
 }

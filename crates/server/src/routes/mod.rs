@@ -20,6 +20,7 @@ use crate::{
     error::ApiError,
     extract::MAX_BODY,
     git_hooks::{self, MAX_DELIVERY},
+    oauth,
     operations::documented_operations,
     public, request_id, unread,
 };
@@ -71,7 +72,7 @@ pub struct ServedRoute {
 }
 
 /// The public routes: method, path. Everything else wants a token.
-const PUBLIC: [(&str, &str); 11] = [
+const PUBLIC: [(&str, &str); 12] = [
     ("GET", "/"),
     ("GET", "/healthz"),
     ("GET", "/api/openapi.json"),
@@ -83,6 +84,7 @@ const PUBLIC: [(&str, &str); 11] = [
     ("GET", "/console/welcome"),
     ("POST", "/console/welcome"),
     ("GET", "/console/static/{file}"),
+    ("POST", "/oauth/revoke"),
 ];
 
 /// The public routes, as `public-routes.txt` lists them: `GET /healthz`.
@@ -164,6 +166,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/openapi.json", get(public::openapi))
         .route("/invites/accept", get(console::welcome::show))
         .route("/api/v3/invites/accept", post(v3::invites::accept))
+        .route("/oauth/revoke", post(oauth::revoke))
         .route("/hooks/git/{hook_key}", git_hook())
         .route("/console/sign-in", get(console::sign_in::show))
         .route("/console/sign-in", post(console::sign_in::enter))

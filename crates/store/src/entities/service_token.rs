@@ -14,6 +14,8 @@ use crate::StoreError;
 
 /// The text of [`TokenState::Active`].
 pub(crate) const ACTIVE: &str = "active";
+/// The text of [`TokenState::Disabled`].
+pub(crate) const DISABLED: &str = "disabled";
 /// The text of [`TokenState::Imported`].
 pub(crate) const IMPORTED: &str = "imported";
 /// The text of [`TokenState::Revoked`].
@@ -76,6 +78,7 @@ impl Model {
     pub(crate) fn state(&self) -> Result<TokenState, StoreError> {
         let state = match (self.state.as_str(), self.revoked_at, &self.revoked_by) {
             (ACTIVE, None, None) => TokenState::Active,
+            (DISABLED, None, None) => TokenState::Disabled,
             (IMPORTED, None, None) => TokenState::Imported,
             (REVOKED, Some(at), Some(by)) => {
                 TokenState::Revoked { at: time(at)?, by: by.parse().map_err(StoreError::corrupt)? }

@@ -26,6 +26,8 @@ mod m0042_run_workers;
 mod m0050_git_hooks;
 mod m0060_git_tokens;
 mod m0070_token_credentials;
+mod m0071_token_policies;
+mod m0072_token_rotations;
 mod m0080_token_restrictions;
 mod m0090_sessions;
 
@@ -70,6 +72,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0050_git_hooks::Migration),
             Box::new(m0042_run_workers::Migration),
             Box::new(m0090_sessions::Migration),
+            Box::new(m0071_token_policies::Migration),
+            Box::new(m0072_token_rotations::Migration),
         ]
     }
 }

@@ -22,7 +22,7 @@ use domain::{
 };
 use rand::{SeedableRng as _, rngs::StdRng};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
-use store::{Clock, DataDir, Keyring, NewAccount, NewServiceToken, Store, StoreError};
+use store::{Clock, DataDir, Keyring, NewAccount, NewServiceToken, Store, StoreError, TokenChange};
 use tempfile::TempDir;
 
 /// A data folder, the store on it, and one account with its admin.
@@ -52,6 +52,11 @@ pub(crate) fn secret(kind: TokenKind, seed: u64) -> TokenSecret {
 
 pub(crate) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
+}
+
+/// Another name for a service token.
+pub(crate) fn named(name: Name) -> TokenChange {
+    TokenChange { name: Some(name), ..TokenChange::default() }
 }
 
 /// A permission set on all projects.
@@ -128,7 +133,7 @@ impl House {
         seed: u64,
     ) -> (ServiceToken, TokenSecret) {
         let secret = secret(TokenKind::Service, seed);
-        let new = NewServiceToken { name: name(named), grants };
+        let new = NewServiceToken { name: name(named), grants, end: None };
         let made = self.store.create_service_token(&self.permit().await, new, &secret).await;
         (made.unwrap(), secret)
     }

@@ -25,7 +25,9 @@ mod repository;
 mod semantic_layer;
 mod service_token;
 mod source_freshness;
+mod token_policy;
 mod token_restrictions;
+mod token_rotation;
 mod usage;
 mod user;
 mod user_credentials;
@@ -80,7 +82,9 @@ pub use service_token::{
     ServiceTokenBody, ServiceTokenWithSecret,
 };
 pub use source_freshness::{FreshnessCriteria, FreshnessSpan, SourceFreshness, SourceTable};
+pub use token_policy::{TokenPolicy, TokenPolicyBody};
 pub use token_restrictions::{TokenRate, TokenRateBody, TokenRestrictions, TokenRestrictionsBody};
+pub use token_rotation::{OldSecretSender, RotatedToken, RotationBody, TokenCredential};
 pub use usage::{Billing, BillingBody, Usage, UsageRow, usage_months, wants_csv};
 pub use user::{AccountUser, AccountUserLicense};
 pub use user_credentials::{UserCredentials, UserCredentialsBody};

@@ -2,10 +2,11 @@
 //! `ServiceTokenPermissionResponse`).
 
 use domain::{
-    Name, ProjectId,
+    Name, ProjectId, Timestamp,
     authz::{Categories, Grant, PermissionSet, Projects, Restrictions},
     secret::TokenSecret,
     service_token::{GrantRow, TokenState},
+    token_policy::End,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ use crate::{Invalid, Patch};
 
 /// A service token, without its secret.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "the wire has them")]
 pub struct ServiceToken {
     /// Its id.
     pub id: i64,
@@ -32,8 +34,10 @@ pub struct ServiceToken {
     pub service_token_permissions: Option<Vec<PermissionRow>>,
     /// When it last authorised a request, to within ten seconds.
     pub last_used: Option<String>,
-    /// When it ends by itself.
+    /// When it ends by itself; null is never.
     pub expires_at: Option<String>,
+    /// A documented addition: it authorises nothing until it is enabled again.
+    pub disabled: bool,
     /// A documented addition: what people are told about its age; null if nothing.
     pub advisory: Option<Advisory>,
     /// A documented addition: it was imported without a secret and works once it is rotated.
@@ -117,7 +121,7 @@ impl ServiceToken {
             !grants.is_empty() && grants.iter().all(|grant| grant.permission_set == key)
         };
         let state = match token.state {
-            TokenState::Active | TokenState::Imported => 1,
+            TokenState::Active | TokenState::Disabled | TokenState::Imported => 1,
             TokenState::Revoked { .. } => 2,
         };
         Self {
@@ -132,6 +136,7 @@ impl ServiceToken {
             service_token_permissions: rows.then(|| PermissionRow::all_of(token)),
             last_used: token.last_used.map(|time| time.to_string()),
             expires_at: token.expires_at().map(|time| time.to_string()),
+            disabled: matches!(token.state, TokenState::Disabled),
             advisory: token.advisory().map(Advisory::from),
             awaits_rotation: matches!(token.state, TokenState::Imported),
             semantic_layer_credentials: Vec::new(),
@@ -219,6 +224,13 @@ pub struct ServiceTokenBody {
     /// 1; or 2, which deletes it.
     #[schema(value_type = Option<i64>)]
     pub state: Patch<i64>,
+    /// A documented addition: when it ends by itself, a time or `never`. Null, like absent, keeps it,
+    /// and leaves it to the account's policy when it is made.
+    #[schema(value_type = Option<String>)]
+    pub expires_at: Patch<String>,
+    /// A documented addition: whether it authorises nothing for now.
+    #[schema(value_type = Option<bool>)]
+    pub disabled: Patch<bool>,
     /// What it may do; at most 500. Only when it is made.
     #[schema(value_type = Option<Vec<GrantBody>>)]
     pub permission_grants: Patch<Vec<GrantBody>>,
@@ -267,6 +279,19 @@ impl ServiceTokenBody {
     pub fn name(&self) -> Result<Option<Name>, Invalid> {
         let name = self.name.clone().value().map(Name::parse).transpose();
         name.map_err(|error| Invalid::field("name", error))
+    }
+
+    /// When it is to end, if that is said.
+    ///
+    /// # Errors
+    /// [`Invalid`] names `expires_at`.
+    pub fn end(&self) -> Result<Option<End>, Invalid> {
+        let read = |text: String| match text.trim() {
+            "never" => Ok(End::Never),
+            text => Timestamp::parse(text).map(End::At),
+        };
+        let end = self.expires_at.clone().value().map(read).transpose();
+        end.map_err(|error| Invalid::field("expires_at", format!("{error}, or `never`")))
     }
 
     /// Whether the body deletes the token.

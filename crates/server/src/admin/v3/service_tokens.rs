@@ -7,7 +7,7 @@ use domain::{
     list::Paged,
     secret::TokenKind,
 };
-use store::NewServiceToken;
+use store::{NewServiceToken, TokenChange};
 use wire::{
     ListParams,
     v3::{PermissionRow, PermissionRows, ServiceToken, ServiceTokenBody, ServiceTokenWithSecret},
@@ -52,7 +52,8 @@ pub(crate) async fn create(
     Body(body): Body<ServiceTokenBody>,
 ) -> Result<Created<ServiceTokenWithSecret>, ApiError> {
     super::same_account(&permit, &body.account_id)?;
-    let new = NewServiceToken { name: body.required_name()?, grants: body.grants()? };
+    let new =
+        NewServiceToken { name: body.required_name()?, grants: body.grants()?, end: body.end()? };
     let held_to = body.restrictions()?;
     let secret = mint(TokenKind::Service);
     let token = app.store.create_restricted_token(&permit, new, held_to, &secret).await?;
@@ -60,7 +61,8 @@ pub(crate) async fn create(
 }
 
 /// `PUT` (the document) or `POST` (Terraform)
-/// `/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/`: a new name, or state 2.
+/// `/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/`: a new name, another end,
+/// disabled or enabled, or state 2.
 ///
 /// Grants are changed by [`replace_permissions`] alone; here they are an echo of what was read.
 pub(crate) async fn update(
@@ -71,11 +73,14 @@ pub(crate) async fn update(
 ) -> Result<Object<ServiceToken>, ApiError> {
     super::same_account(&permit, &body.account_id)?;
     body.no_restrictions()?;
-    let name = body.name()?;
-    let token = match (body.deletes()?, name) {
-        (true, _) => app.store.revoke_service_token(&permit, id).await?,
-        (false, Some(name)) => app.store.rename_service_token(&permit, id, name).await?,
-        (false, None) => app.store.service_token(&permit.also()?, id).await?,
+    let change =
+        TokenChange { name: body.name()?, end: body.end()?, disabled: body.disabled.value() };
+    let token = if body.deletes()? {
+        app.store.revoke_service_token(&permit, id).await?
+    } else if change == TokenChange::default() {
+        app.store.service_token(&permit.also()?, id).await?
+    } else {
+        app.store.update_service_token(&permit, id, change).await?
     };
     Ok(Object(ServiceToken::new(&token, false)))
 }
