@@ -381,6 +381,24 @@ Example: a token that may run the jobs of project 7 and read metadata everywhere
 Example: jobs 12 and 13 only, from one network, at most 5 times a second
   narrowgate token restrictions 7 --job 12 --job 13 --address 192.0.2.0/24 --rate 5")]
     Restrictions(TokenRestrictionsArgs),
+    /// Change a token: its name, when it ends, disabled or enabled; the secret stays
+    Change(TokenChangeArgs),
+    /// Another secret for a token with the same permissions, beside the old one for a while
+    #[command(after_help = "\
+Examples: a token whose old secret works for an hour more, or 5 minutes after the new one's first use
+  narrowgate token rotate 7 --overlap 60 --after-first-use 5 --to-file nightly.token
+a secret that leaked
+  narrowgate token rotate 7 --overlap 0 --to-file nightly.token
+every token that an advisory is about: first the plan, then it is done
+  narrowgate token rotate --advised
+  narrowgate token rotate --advised --apply --to-dir successors
+and what is left to swap
+  narrowgate token old-secrets")]
+    Rotate(TokenRotateArgs),
+    /// Take a rotation back while the old secret works: the new secret opens nothing any more
+    CancelRotation(TokenShowArgs),
+    /// Old secrets that still work, and who sends them; exit code 3 while there are any
+    OldSecrets(ClientArgs),
     /// Delete a token: it stops working at once
     Delete(TokenShowArgs),
     /// Take over the metadata of tokens made elsewhere, from CSV or JSON, on the server's machine
@@ -403,6 +421,73 @@ pub(crate) struct TokenCreateArgs {
     pub(crate) grants: GrantArgs,
     #[command(flatten)]
     pub(crate) restrictions: RestrictionArgs,
+    /// When it ends: a time such as `2027-01-31` (UTC), or `never`; unless given, as the account's
+    /// policy says
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires_at: Option<String>,
+}
+
+/// `token change`
+#[derive(Debug, Args)]
+pub(crate) struct TokenChangeArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    pub(crate) id: ServiceTokenId,
+    /// Another name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// When it ends: a time such as `2027-01-31` (UTC), or `never`
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires_at: Option<String>,
+    /// It opens nothing until it is enabled
+    #[arg(long, conflicts_with = "enable")]
+    pub(crate) disable: bool,
+    /// It opens again what it may
+    #[arg(long)]
+    pub(crate) enable: bool,
+}
+
+/// `token rotate`
+#[derive(Debug, Args)]
+pub(crate) struct TokenRotateArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    #[arg(required_unless_present = "advised")]
+    pub(crate) id: Option<ServiceTokenId>,
+    /// Every token that an advisory is about: shows the plan
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) advised: bool,
+    /// Does what the plan shows
+    #[arg(long, requires = "advised")]
+    pub(crate) apply: bool,
+    /// How many minutes the old secret works on at most; 0 after a leak [default: a day, or what
+    /// the account allows]
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) overlap: Option<u32>,
+    /// End it so many minutes after the new one's first use, if that is earlier
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) after_first_use: Option<u32>,
+    #[command(flatten)]
+    pub(crate) sink: SinkArgs,
+}
+
+/// Where new secrets go.
+#[derive(Debug, Args)]
+pub(crate) struct SinkArgs {
+    /// A file that only its owner reads
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["advised", "to_env"])]
+    pub(crate) to_file: Option<PathBuf>,
+    /// A folder with such a file for each token, named after its id
+    #[arg(long, value_name = "DIR", requires = "advised", conflicts_with = "to_env")]
+    pub(crate) to_dir: Option<PathBuf>,
+    /// A file with lines such as `NARROWGATE_TOKEN_7=…`; its other lines stay
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to_env: Option<PathBuf>,
+    /// Show it, also on a terminal
+    #[arg(long, conflicts_with = "advised")]
+    pub(crate) show: bool,
 }
 
 /// Grants as text.

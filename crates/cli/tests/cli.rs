@@ -9,6 +9,7 @@ mod receiver;
 mod runners;
 mod scripted;
 mod tls;
+mod tokens_page;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use domain::secret::TokenSecret;
-use reqwest::{Method, Response, redirect::Policy};
+use reqwest::{Method, RequestBuilder, Response, redirect::Policy};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Envelope, Reasons, Status};
@@ -130,6 +130,29 @@ impl Client {
         self.send(Method::POST, path, Some(body)).await.map(|envelope| envelope.data)
     }
 
+    /// `data` of `POST path` with a body and an `Idempotency-Key`: where no reply comes it is sent
+    /// again, three times in all, and is answered once.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn post_again<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        key: &str,
+    ) -> Result<T, ClientError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let request = self.request(Method::POST, path, Some(body));
+            let answer = self.finish(request.header("Idempotency-Key", key)).await;
+            match answer {
+                Err(ClientError::Unreachable { .. }) if tries < 3 => {}
+                answer => return answer.map(|envelope| envelope.data),
+            }
+        }
+    }
+
     /// `data` of `DELETE path`.
     ///
     /// # Errors
@@ -163,14 +186,24 @@ impl Client {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<Envelope<T>, ClientError> {
+        self.finish(self.request(method, path, body)).await
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<&impl Serialize>) -> RequestBuilder {
         let request = self
             .http
             .request(method, format!("{}{path}", self.base))
             .bearer_auth(self.secret.reveal());
-        let request = match body {
+        match body {
             Some(body) => request.json(body),
             None => request,
-        };
+        }
+    }
+
+    async fn finish<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<Envelope<T>, ClientError> {
         let response = request.send().await.map_err(|error| unreachable(&self.base, &error))?;
         self.read(response).await
     }

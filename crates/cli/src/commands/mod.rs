@@ -10,11 +10,13 @@ mod grants;
 mod init;
 mod progress;
 mod restrictions;
+mod rotate;
 mod run;
 mod runner;
 mod scan;
 mod serve;
 mod sign_in_link;
+mod sink;
 mod token;
 
 use std::{path::Path, process::ExitCode};

@@ -16,12 +16,12 @@ use wire::{
 
 use super::{
     grants::{parse, told},
-    open_existing, restrictions,
+    open_existing, restrictions, rotate,
 };
 use crate::{
     args::{
-        ClientArgs, TokenCommand, TokenCreateArgs, TokenImportArgs, TokenPermissionsArgs,
-        TokenShowArgs,
+        ClientArgs, TokenChangeArgs, TokenCommand, TokenCreateArgs, TokenImportArgs,
+        TokenPermissionsArgs, TokenShowArgs,
     },
     error::CliError,
     output,
@@ -34,6 +34,10 @@ pub(super) async fn run(command: TokenCommand) -> Result<ExitCode, CliError> {
         TokenCommand::Show(args) => show(&args).await?,
         TokenCommand::Permissions(args) => permissions(&args).await?,
         TokenCommand::Restrictions(args) => restrictions::run(&args).await?,
+        TokenCommand::Change(args) => change(&args).await?,
+        TokenCommand::Rotate(args) => return rotate::rotate(&args).await,
+        TokenCommand::CancelRotation(args) => rotate::cancel(&args).await?,
+        TokenCommand::OldSecrets(args) => return rotate::old_secrets(&args).await,
         TokenCommand::Delete(args) => delete(&args).await?,
         TokenCommand::Import(args) => import(&args).await?,
     }
@@ -45,6 +49,7 @@ async fn create(args: &TokenCreateArgs) -> Result<(), CliError> {
         "name": args.name,
         "permission_grants": args.grants.body(),
         "restrictions": args.restrictions.body(),
+        "expires_at": args.expires_at,
     });
     let client = &args.client;
     let made: Value = client.client()?.post(&client.v3("/service-tokens/"), &body).await?;
@@ -108,6 +113,22 @@ async fn permissions(args: &TokenPermissionsArgs) -> Result<(), CliError> {
     Ok(())
 }
 
+async fn change(args: &TokenChangeArgs) -> Result<(), CliError> {
+    let client = &args.client;
+    let path = client.v3(&format!("/service-tokens/{}/", args.id));
+    let body = json!({
+        "name": args.name,
+        "expires_at": args.expires_at,
+        "disabled": args.disable.then_some(true).or(args.enable.then_some(false)),
+    });
+    let token: ServiceToken = client.client()?.post(&path, &body).await?;
+    if client.json {
+        return output::json(&token);
+    }
+    print(&token);
+    Ok(())
+}
+
 async fn delete(args: &TokenShowArgs) -> Result<(), CliError> {
     let client = &args.client;
     let path = client.v3(&format!("/service-tokens/{}/", args.id));
@@ -120,7 +141,10 @@ async fn delete(args: &TokenShowArgs) -> Result<(), CliError> {
 }
 
 /// A whole list, page by page.
-async fn all<T: DeserializeOwned>(client: &Client, path: &str) -> Result<Vec<T>, CliError> {
+pub(super) async fn all<T: DeserializeOwned>(
+    client: &Client,
+    path: &str,
+) -> Result<Vec<T>, CliError> {
     let mut rows = Vec::new();
     loop {
         let page: Vec<T> = client.get(&format!("{path}?limit=100&offset={}", rows.len())).await?;
@@ -148,6 +172,7 @@ fn print(token: &ServiceToken) {
 
 fn advice(token: &ServiceToken) -> String {
     match &token.advisory {
+        _ if token.disabled => "disabled".to_owned(),
         _ if token.awaits_rotation => "imported: rotate before use".to_owned(),
         Some(advisory) => format!("{}: {}", advisory.action, advisory.reason),
         None => String::new(),
@@ -155,7 +180,7 @@ fn advice(token: &ServiceToken) -> String {
 }
 
 /// The day of a time on the wire.
-fn day(time: &str) -> String {
+pub(super) fn day(time: &str) -> String {
     time.get(..10).unwrap_or(time).to_owned()
 }
 

@@ -10,7 +10,7 @@ use std::{
 use reqwest::Method;
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_narrowgate");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_narrowgate");
 
 /// What a command said.
 #[derive(Debug)]
