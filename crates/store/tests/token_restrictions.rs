@@ -60,6 +60,7 @@ async fn who_is_restricted_and_has_no_address_comes_in_by_no_face_and_all_is_one
     let new = NewServiceToken {
         name: common::name("nightly"),
         grants: vec![everywhere("job_admin"), everywhere("metadata_only")],
+        end: None,
     };
     let permit = house.permit().await;
     let made = house.store.create_restricted_token(&permit, new, (office(), false), &secret).await;

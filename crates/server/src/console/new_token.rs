@@ -183,7 +183,7 @@ fn read(permit: &Permit<Write, ServiceTokens>, new: &mut New<'_>) -> Option<NewS
     let grants: Option<Vec<_>> =
         new.rows.iter_mut().map(|row| row.grant(plan)).collect::<Vec<_>>().into_iter().collect();
     let (name, grants) = (name?, grants?);
-    (!grants.is_empty()).then_some(NewServiceToken { name, grants })
+    (!grants.is_empty()).then_some(NewServiceToken { name, grants, end: None })
 }
 
 async fn form<'a>(
