@@ -77,13 +77,13 @@ fn authorise(bencher: Bencher) {
     });
 }
 
-/// As much of each restriction as a token can have, but for read-only, which takes the rest.
-fn every_restriction() -> Restrictions {
+/// Every restriction, but for read-only, which takes the rest: so many networks, and all places.
+fn every_restriction(networks: u8) -> Restrictions {
     let network = |number: u8| Cidr::parse(format!("10.{number}.0.0/24")).unwrap();
     let everywhere = || NAMED.into_iter().flat_map(|project| Category::ALL.map(|of| (project, of)));
     let (per_second, burst) = (1_000_000.try_into().unwrap(), 1_000_000.try_into().unwrap());
     Restrictions {
-        addresses: Some(Networks::new((0..100).map(network))),
+        addresses: Some(Networks::new((0..networks).map(network))),
         environments: Some(everywhere().map(|(project, of)| environment_id(project, of)).collect()),
         jobs: Some(everywhere().map(|(project, of)| job_id(project, of)).collect()),
         read_only: false,
@@ -93,15 +93,15 @@ fn every_restriction() -> Restrictions {
 
 /// Each item is what a request costs under every restriction: its address, its rate, and the
 /// decision with its permit.
-#[divan::bench]
-fn authorise_under_every_restriction(bencher: Bencher) {
-    let (table, account, by) = (Table::read(), account(), every_restriction());
+#[divan::bench(args = [10, 100])]
+fn authorise_under_every_restriction(bencher: Bencher, networks: u8) {
+    let (table, account, by) = (Table::read(), account(), every_restriction(networks));
     let caller = |rows: &Vec<Row>| {
         let principal = principal(&table, rows).restricted(by.clone());
         Arc::new(Caller::new(Arc::new(principal), Origin::local()))
     };
     let callers: Vec<_> = principals(&table).iter().map(caller).collect();
-    let (from, now) = ("10.50.0.7".parse().unwrap(), Timestamp::from_micros(1).unwrap());
+    let (from, now) = ("10.5.0.7".parse().unwrap(), Timestamp::from_micros(1).unwrap());
     let mut debts = vec![Debt::default(); PRINCIPALS];
     bencher.counter(ItemsCount::new(PRINCIPALS)).bench_local(|| {
         for (caller, debt) in callers.iter().zip(&mut debts) {
@@ -120,7 +120,7 @@ fn authorise_under_every_restriction(bencher: Bencher) {
 /// is confined by, and its place in it.
 #[divan::bench]
 fn one_job_under_every_restriction(bencher: Bencher) {
-    let (table, by) = (Table::read(), every_restriction());
+    let (table, by) = (Table::read(), every_restriction(100));
     let principals: Vec<_> = principals(&table)
         .iter()
         .map(|rows| principal(&table, rows).restricted(by.clone()))
@@ -137,7 +137,7 @@ fn one_job_under_every_restriction(bencher: Bencher) {
 /// Each item is a batch: 1,000 questions about one principal, each action on some job.
 #[divan::bench]
 fn a_thousand_checks(bencher: Bencher) {
-    let (table, by) = (Table::read(), every_restriction());
+    let (table, by) = (Table::read(), every_restriction(100));
     let principals: Vec<_> = principals(&table)
         .iter()
         .take(8)

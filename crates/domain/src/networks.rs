@@ -13,7 +13,8 @@ use crate::ip_restriction::{Cidr, InvalidCidr};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct Networks {
-    /// INVARIANT: sorted, and none within or beside another that it could be one with.
+    /// INVARIANT: sorted, none within or beside another that it could be one with, and each begins
+    /// with its own address.
     v4: Vec<Ipv4Net>,
     /// INVARIANT: the same.
     v6: Vec<Ipv6Net>,
@@ -34,6 +35,12 @@ impl Networks {
 
     fn of(v4: &[Ipv4Net], v6: &[Ipv6Net]) -> Self {
         let (mut v4, mut v6) = (Ipv4Net::aggregate(&v4.to_vec()), Ipv6Net::aggregate(&v6.to_vec()));
+        for network in &mut v4 {
+            *network = network.trunc();
+        }
+        for network in &mut v6 {
+            *network = network.trunc();
+        }
         v4.sort_unstable();
         v6.sort_unstable();
         Self { v4, v6 }
@@ -45,11 +52,11 @@ impl Networks {
         // They are apart: the last that begins before it, or none.
         match address.to_canonical() {
             IpAddr::V4(address) => {
-                let after = self.v4.partition_point(|network| network.network() <= address);
+                let after = self.v4.partition_point(|network| network.addr() <= address);
                 before(&self.v4, after).is_some_and(|network| network.contains(&address))
             }
             IpAddr::V6(address) => {
-                let after = self.v6.partition_point(|network| network.network() <= address);
+                let after = self.v6.partition_point(|network| network.addr() <= address);
                 before(&self.v6, after).is_some_and(|network| network.contains(&address))
             }
         }

@@ -56,7 +56,7 @@ impl Rate {
 
     /// What one costs, in microseconds.
     fn interval(self) -> i64 {
-        1_000_000 / i64::from(self.per_second.get())
+        i64::from(1_000_000 / self.per_second.get())
     }
 
     /// What both admit.

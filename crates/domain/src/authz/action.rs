@@ -191,8 +191,6 @@ pub struct Rights(u128);
 impl Rights {
     /// No action at all.
     pub const NONE: Self = Self(0);
-    /// Every action.
-    pub(super) const ALL: Self = Self((1 << (ResourceKind::ALL.len() * 2)) - 1);
 
     const fn bit(action: Action) -> u128 {
         1 << (action.on as u32 * 2 + action.access as u32)

@@ -19,7 +19,7 @@ pub enum Decision {
 /// scope, where the principal is held to some, an [`Extent`](super::Extent) says.
 #[must_use]
 pub fn decide(principal: &Principal, action: Action) -> Decision {
-    if !principal.ceiling().admits(action) || !principal.leaves(action) {
+    if !principal.ceiling().admits(action) || principal.restrictions().take(action).is_some() {
         return Decision::Deny;
     }
     if principal.implied().allow(action) {

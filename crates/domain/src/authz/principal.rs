@@ -1,5 +1,7 @@
 //! Principals: who acts.
 
+use std::sync::{Arc, LazyLock};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -183,14 +185,18 @@ pub struct Principal {
     ceiling: Ceiling,
     /// Held by what it is, not by a grant.
     implied: Rights,
-    restrictions: Restrictions,
-    /// What the restrictions leave of all there is.
-    left: Rights,
+    /// Apart, so that what each request looks at stays together.
+    restrictions: Arc<Restrictions>,
     /// What grants and nature give, before anything is taken away.
     given: Rights,
+    /// What grants would give whose sets the plan does not offer.
+    inert: Rights,
     /// Everything that is allowed somewhere: the bits that [`authorize`](super::authorize) tests.
     held: Rights,
 }
+
+/// Nothing is taken away.
+static NONE: LazyLock<Arc<Restrictions>> = LazyLock::new(Arc::default);
 
 pub(super) const MINT: Action = Action::new(Access::Write, ResourceKind::ServiceTokens);
 
@@ -263,10 +269,15 @@ impl Principal {
             .map(Grant::rights)
             .fold(Rights::NONE, Rights::union);
         let implied = catalogue().implied(matches!(id, PrincipalId::User(_)), granted);
+        let inert = grants
+            .iter()
+            .filter(|grant| !ceiling.admits_grant(grant))
+            .map(Grant::rights)
+            .fold(Rights::NONE, Rights::union);
         let given = granted.union(implied);
         let held = given.minus(ceiling.withheld);
-        let (restrictions, left) = (Restrictions::default(), Rights::ALL);
-        Self { id, terms, credential, grants, ceiling, implied, restrictions, left, given, held }
+        let restrictions = Arc::clone(&NONE);
+        Self { id, terms, credential, grants, ceiling, implied, restrictions, given, inert, held }
     }
 
     /// The same, held to restrictions besides those that it is held to.
@@ -275,10 +286,10 @@ impl Principal {
         if restrictions.are_none() {
             return self;
         }
-        let restrictions = self.restrictions.meet(restrictions);
-        let left = restrictions.left();
-        let held = self.given.minus(self.ceiling.withheld).meet(left);
-        Self { restrictions, left, held, ..self }
+        let restrictions = Arc::unwrap_or_clone(self.restrictions).meet(restrictions);
+        // What was taken away before is taken away now.
+        let held = self.held.meet(restrictions.left());
+        Self { restrictions: Arc::new(restrictions), held, ..self }
     }
 
     /// Who it is.
@@ -326,25 +337,19 @@ impl Principal {
 
     /// What it is held to, beside its grants.
     #[must_use]
-    pub const fn restrictions(&self) -> &Restrictions {
+    pub fn restrictions(&self) -> &Restrictions {
         &self.restrictions
-    }
-
-    /// Whether the restrictions leave the action, if a grant holds it.
-    pub(super) const fn leaves(&self, action: Action) -> bool {
-        self.left.allow(action)
     }
 
     /// The rule by which an action is allowed nowhere; of one that is allowed, `None`.
     #[must_use]
     pub fn refuses(&self, action: Action) -> Option<Rule> {
-        let inert = |grant: &&Grant| !self.ceiling.admits_grant(grant);
         if self.holds(action) {
             None
         } else if self.given.allow(action) {
             let taken = || self.restrictions.take(action).map_or(Rule::NoGrant, Rule::Restriction);
             Some(if self.ceiling.admits(action) { taken() } else { self.ceiling.rule() })
-        } else if self.grants.iter().filter(inert).any(|grant| grant.rights().allow(action)) {
+        } else if self.inert.allow(action) {
             Some(Rule::Plan)
         } else {
             Some(Rule::NoGrant)
