@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use domain::secret::{TokenKind, TokenSecret};
+use rand::{SeedableRng as _, rngs::StdRng};
 use reqwest::Client;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -18,6 +20,11 @@ use crate::{
 };
 
 const UNDER_LOAD: Duration = Duration::from_secs(10);
+/// How long good tokens are asked for at a steady pace, and how far apart.
+const PACED: Duration = Duration::from_secs(4);
+const PACE: Duration = Duration::from_millis(10);
+/// How far apart the wrong tokens of one connection are.
+const FLOOD: Duration = Duration::from_millis(1);
 
 /// One request, to be repeated.
 #[derive(Clone, Copy)]
@@ -81,9 +88,10 @@ pub(crate) async fn costs(asked: &[Asked<'_>], requests: usize, rounds: usize) -
     costs
 }
 
-/// How long reads took while others wrote, in milliseconds.
+/// How long reads took while others wrote, or guessed, in milliseconds.
 pub(crate) struct Times {
     pub(crate) reads: usize,
+    /// How many writes, or guesses, there were.
     pub(crate) writes: usize,
     pub(crate) median: f64,
     pub(crate) p99: f64,
@@ -139,4 +147,41 @@ pub(crate) async fn reads_under_writes(
         median: at(50),
         p99: at(99),
     }
+}
+
+/// A request with a good token every 10 ms, and on each of `floods` connections one with a wrong
+/// token every millisecond, all from one address.
+pub(crate) async fn paced(server: &Process, world: &World, floods: usize) -> Times {
+    let (over, wrong) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let url = format!("{}{JOB}", server.url);
+    let mut flooding = JoinSet::new();
+    for flood in 0..floods {
+        let (over, wrong) = (Arc::clone(&over), Arc::clone(&wrong));
+        let (client, url) = (client(), url.clone());
+        let mut rng = StdRng::seed_from_u64(flood as u64);
+        flooding.spawn(async move {
+            let mut turn = tokio::time::interval(FLOOD);
+            while !over.load(Ordering::Relaxed) {
+                turn.tick().await;
+                let guess = TokenSecret::mint(TokenKind::Service, &mut rng);
+                let answer = client.get(&url).bearer_auth(guess.reveal()).send().await.unwrap();
+                assert!([401, 429].contains(&answer.status().as_u16()));
+                answer.bytes().await.unwrap();
+                wrong.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    let (client, mut times) = (client(), Vec::new());
+    let (begun, mut turn) = (Instant::now(), tokio::time::interval(PACE));
+    while begun.elapsed() < PACED {
+        turn.tick().await;
+        let asked = Instant::now();
+        get(&client, &url, &world.token).await;
+        times.push(asked.elapsed().as_secs_f64() * 1e3);
+    }
+    over.store(true, Ordering::Relaxed);
+    flooding.join_all().await;
+    times.sort_by(f64::total_cmp);
+    let at = |percent: usize| *times.get(times.len() * percent / 100).unwrap();
+    Times { reads: times.len(), writes: wrong.load(Ordering::Relaxed), median: at(50), p99: at(99) }
 }

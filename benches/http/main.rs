@@ -1,4 +1,5 @@
-//! What a request costs the server: `cargo bench --workspace --bench http`.
+//! What a request costs the server: `cargo bench --workspace --bench http`; with ` -- flood`, what a
+//! flood of wrong tokens costs good ones, alone.
 //!
 //! Starts the program on two data folders, with 1,000 and with 1,000,000 runs, and beside it a bare
 //! axum server that answers with one indexed SELECT. Cost is CPU time of the server's process
@@ -28,6 +29,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     match arguments.get(1).map(String::as_str) {
         Some(bare::WORD) => runtime.block_on(bare::serve(arguments.get(2).unwrap())),
+        Some("flood") => runtime.block_on(async { under_flood(&World::make(1_000).await).await }),
         _ => runtime.block_on(measure()),
     }
 }
@@ -38,6 +40,7 @@ async fn measure() {
     one_object(&small).await;
     one_page(&small, &large).await;
     under_load(&large).await;
+    under_flood(&small).await;
 }
 
 /// One object, against one indexed SELECT.
@@ -97,5 +100,30 @@ async fn under_load(world: &World) {
         times.median,
         times.p99,
         times.p99 / times.median,
+    );
+}
+
+/// Good tokens, asked for at a steady pace, while wrong ones come by the thousand, and while they
+/// do not; in turns.
+async fn under_flood(world: &World) {
+    let server = Process::serve(world);
+    println!(
+        "\ngood tokens at 100 a second, without and with a flood of wrong ones, {ROUNDS} rounds"
+    );
+    let (mut quiet, mut flooded, mut wrong) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..ROUNDS {
+        quiet.push(load::paced(&server, world, 0).await.p99);
+        let times = load::paced(&server, world, 2).await;
+        flooded.push(times.p99);
+        wrong += times.writes;
+    }
+    let median = |times: &mut Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    let (quiet, flooded) = (median(&mut quiet), median(&mut flooded));
+    let ratio = flooded / quiet;
+    println!(
+        "  p99 {quiet:.2} ms without, {flooded:.2} ms under {wrong} wrong ones: ratio {ratio:.2} (<= 1.1)"
     );
 }
