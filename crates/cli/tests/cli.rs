@@ -4,6 +4,7 @@ mod dbts;
 mod faults;
 mod following;
 mod kills;
+mod many;
 mod program;
 mod receiver;
 mod runners;
