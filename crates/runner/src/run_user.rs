@@ -3,7 +3,10 @@
 use std::{
     fs::{self, Permissions},
     io,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown},
+    os::{
+        fd::AsRawFd as _,
+        unix::fs::{MetadataExt as _, PermissionsExt as _, lchown},
+    },
     path::{Path, PathBuf},
     process::{Output, Stdio},
 };
@@ -175,12 +178,19 @@ impl RunUser {
 
 /// Opens a file that dbt has written, to read it; where runs have a user of their own, only one that
 /// is that user's: a link that it has made meanwhile leads the server to nothing that the user could
-/// not have read itself. A pipe is not waited for.
+/// not have read itself. Where dbt is in a sandbox as the server's user, the file has to be the one that
+/// stands there: a link that leads nowhere inside would lead out of the run's folder here. A pipe is not
+/// waited for.
 pub(crate) async fn open(path: &Path, user: Option<RunUser>) -> io::Result<tokio::fs::File> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).await?;
     let meta = file.metadata().await?;
     if !meta.is_file() || user.is_some_and(|user| !user.owns(&meta)) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    // Of the open file, so that nothing can be put in its place in between; `/proc` is Linux's alone.
+    let real = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    if user.is_none() && real.is_ok_and(|real| real != path) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
     Ok(file)

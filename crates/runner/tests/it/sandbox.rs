@@ -151,6 +151,19 @@ async fn a_link_in_place_of_target_makes_no_artifact_of_what_the_server_reads() 
     assert!(house.store.artifacts(&house.permit(), ended.id).await.unwrap().is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_in_place_of_dbts_own_log_shows_nothing_of_what_the_server_reads() {
+    if !works() {
+        return;
+    }
+    let house = open_house().await;
+    let script = "mkdir -p \"$DBT_LOG_PATH\"; echo begun; sleep 1\n\
+                  ln -s \"$NARROWGATE_DATA_DIR/keyring.json\" \"$DBT_LOG_PATH/dbt.log\"; sleep 1";
+    let ended = run(&house, script, None).await;
+    assert_eq!(ended.state.status(), RunStatus::SUCCESS, "{}", house.logs(ended.id).await);
+    assert_eq!(house.debug_log(ended.id, 4).await, "");
+}
+
 /// The processes of this machine that were started with this argument.
 pub(crate) fn with_argument(argument: &str) -> Vec<String> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
