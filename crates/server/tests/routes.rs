@@ -196,6 +196,8 @@ async fn a_check_of_a_restricted_token_says_what_its_requests_are_answered_with(
     let app = TestApp::new().await;
     let acme = app.account("acme").await;
     let mut routes: Vec<_> = operations();
+    // It would end the token that asks: see `token_life.rs`.
+    routes.retain(|(_, path, _)| path != "/api/v3/self/token");
     routes.sort_by(|one, other| one.2.cmp(&other.2));
     routes.dedup_by(|one, other| one.2 == other.2);
     let here = everything(&app, &acme, "here").await;

@@ -182,7 +182,11 @@ async fn a_read_only_token_reads_all_that_it_did_and_writes_nothing() {
     let (_, free) = token(&app, &acme, "account_admin", json!({})).await;
     let (_, held) = token(&app, &acme, "account_admin", json!({ "read_only": true })).await;
     let (mut read, mut refused) = (0, 0);
-    for route in server::served_routes().iter().filter(|route| all.has_all(route.path)) {
+    // Who is held to reading may still give itself up, which would end this walk.
+    let stays = |route: &&server::ServedRoute| {
+        route.path != "/api/v3/self/token" && all.has_all(route.path)
+    };
+    for route in server::served_routes().iter().filter(stays) {
         let path = all.own(route.path);
         let answer = TestAnswer::of(held.request(route.method.clone(), &path)).await;
         let what = format!("{} {path}: {}", route.method, answer.text());

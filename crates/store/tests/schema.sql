@@ -489,14 +489,6 @@ CREATE TABLE "service_tokens" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
 CREATE INDEX "service_tokens_account" ON "service_tokens" ("account_id",
   "state",
   "id");
-CREATE TABLE "step_debug_chunks" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
-  "step_id" integer NOT NULL,
-  "text" text NOT NULL,
-  FOREIGN KEY ("step_id") REFERENCES "run_steps" ("id") );
-CREATE INDEX "step_debug_chunks_step_id_id" ON "step_debug_chunks" ("step_id",
-  "id");
-CREATE UNIQUE INDEX "service_tokens_digest" ON "service_tokens" ("digest",
-  "digest_key_id");
 CREATE TABLE "sessions" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "user_id" integer NOT NULL,
@@ -524,6 +516,12 @@ CREATE TABLE "sign_in_links" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   FOREIGN KEY ("user_id") REFERENCES "users" ("id") );
 CREATE UNIQUE INDEX "sign_in_links_digest_digest_key_id" ON "sign_in_links" ("digest",
   "digest_key_id");
+CREATE TABLE "step_debug_chunks" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "step_id" integer NOT NULL,
+  "text" text NOT NULL,
+  FOREIGN KEY ("step_id") REFERENCES "run_steps" ("id") );
+CREATE INDEX "step_debug_chunks_step_id_id" ON "step_debug_chunks" ("step_id",
+  "id");
 CREATE TABLE "step_log_chunks" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "step_id" integer NOT NULL,
   "text" text NOT NULL,
