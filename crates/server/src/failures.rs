@@ -23,6 +23,8 @@ use domain::{
     secret::TokenSecret,
 };
 
+use crate::rates::owe;
+
 /// How many places, neighbourhoods and good tokens are remembered, each; then what owes nothing is
 /// forgotten, or else all.
 const MOST: usize = 65_536;
@@ -124,8 +126,8 @@ impl Failures {
         if let Some(key) = key {
             tally.good.remove(&key);
         }
-        owe(&mut tally.places, place, limits.place, now);
-        owe(&mut tally.neighbourhoods, neighbourhood, limits.neighbourhood, now);
+        owe(&mut tally.places, MOST, place, limits.place, now);
+        owe(&mut tally.neighbourhoods, MOST, neighbourhood, limits.neighbourhood, now);
         tally.overall = limits.overall.after(tally.overall, now);
     }
 
@@ -142,17 +144,6 @@ impl Failures {
         }
         good.insert(key, now);
     }
-}
-
-fn owe(debts: &mut HashMap<IpAddr, Debt>, who: IpAddr, rate: Rate, now: Timestamp) {
-    if debts.len() >= MOST && !debts.contains_key(&who) {
-        debts.retain(|_, debt| !debt.is_paid(now));
-        if debts.len() >= MOST {
-            debts.clear();
-        }
-    }
-    let debt = debts.entry(who).or_default();
-    *debt = rate.after(*debt, now);
 }
 
 /// A place and its neighbourhood.

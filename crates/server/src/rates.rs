@@ -2,16 +2,17 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use domain::{
     ServiceTokenId, Timestamp,
     authz::{Principal, PrincipalId},
-    rate::{Debt, TooEarly},
+    rate::{Debt, Rate, TooEarly},
 };
 
-/// How many tokens are remembered; then those that owe nothing are forgotten, or else all.
+/// How many tokens are remembered.
 const MOST: usize = 100_000;
 
 /// What tokens owe that are held to a rate.
@@ -29,13 +30,26 @@ impl Rates {
         let mut debts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let debt = debts.get(&id).copied().unwrap_or_default();
         rate.check(debt, now)?;
-        if debts.len() >= MOST && !debts.contains_key(&id) {
-            debts.retain(|_, debt| !debt.is_paid(now));
-            if debts.len() >= MOST {
-                debts.clear();
-            }
-        }
-        debts.insert(id, rate.after(debt, now));
+        owe(&mut debts, MOST, id, rate, now);
         Ok(())
     }
+}
+
+/// Adds to what somebody owes. No more than so many are remembered: then those who owe nothing are
+/// forgotten, or else all.
+pub(crate) fn owe<K: Hash + Eq>(
+    debts: &mut HashMap<K, Debt>,
+    most: usize,
+    who: K,
+    rate: Rate,
+    now: Timestamp,
+) {
+    if debts.len() >= most && !debts.contains_key(&who) {
+        debts.retain(|_, debt| !debt.is_paid(now));
+        if debts.len() >= most {
+            debts.clear();
+        }
+    }
+    let debt = debts.entry(who).or_default();
+    *debt = rate.after(*debt, now);
 }
