@@ -1,6 +1,6 @@
 //! Where a request comes from: the socket's address, or what a trusted proxy says.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::http::HeaderMap;
 use domain::ip_restriction::{Cidr, InvalidCidr};
@@ -84,6 +84,14 @@ fn address(hop: &str) -> Option<IpAddr> {
     address
         .or_else(|| hop.parse().ok().map(|socket: SocketAddr| socket.ip()))
         .map(|address| address.to_canonical())
+}
+
+/// What counts as one place: an IPv4 address or an IPv6 /64, which one machine may have whole.
+pub(crate) fn place(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & u128::MAX << 64).into(),
+        address @ IpAddr::V4(_) => address,
+    }
 }
 
 #[cfg(test)]

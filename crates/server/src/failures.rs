@@ -23,7 +23,7 @@ use domain::{
     secret::TokenSecret,
 };
 
-use crate::rates::owe;
+use crate::{client_address, rates::owe};
 
 /// How many places, neighbourhoods and good tokens are remembered, each; then what owes nothing is
 /// forgotten, or else all.
@@ -148,17 +148,12 @@ impl Failures {
 
 /// A place and its neighbourhood.
 fn place(address: Option<IpAddr>) -> (IpAddr, IpAddr) {
-    match address.map(|address| address.to_canonical()) {
-        Some(IpAddr::V4(address)) => {
-            let around = u32::from(address) & u32::MAX << 8;
-            (address.into(), Ipv4Addr::from(around).into())
-        }
-        Some(IpAddr::V6(address)) => {
-            let around = Ipv6Addr::from(u128::from(address) & u128::MAX << 64).into();
-            (around, around)
-        }
-        None => (Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()),
-    }
+    let place = client_address::place(address.unwrap_or(Ipv6Addr::UNSPECIFIED.into()));
+    let around = match place {
+        IpAddr::V4(address) => Ipv4Addr::from(u32::from(address) & u32::MAX << 8).into(),
+        IpAddr::V6(_) => place,
+    };
+    (place, around)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use std::{
 use domain::{Timestamp, user::Email};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::error::ApiError;
+use crate::{client_address::place, error::ApiError};
 
 /// How many failures cost nothing.
 const FREE: u32 = 5;
@@ -57,13 +57,13 @@ impl Default for Attempts {
 impl Attempts {
     /// How many seconds a caller has to wait; 0 if it may try now.
     pub(crate) fn wait(&self, from: Option<IpAddr>, email: &Email, now: Timestamp) -> i64 {
-        let network = wait(&self.networks, &network(from), LONGEST_OF_NETWORK, now);
+        let network = wait(&self.networks, &from.map(place), LONGEST_OF_NETWORK, now);
         network.max(wait(&self.addresses, email, LONGEST_OF_ADDRESS, now))
     }
 
     /// Notes a failure; gives how many seconds have to be waited now.
     pub(crate) fn failed(&self, from: Option<IpAddr>, email: &Email, now: Timestamp) -> i64 {
-        note(&self.networks, network(from), now);
+        note(&self.networks, from.map(place), now);
         note(&self.addresses, email.clone(), now);
         self.wait(from, email, now)
     }
@@ -77,17 +77,6 @@ impl Attempts {
     pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, ApiError> {
         let turn = tokio::time::timeout(LONGEST_QUEUE, self.hashing.acquire()).await;
         turn.map_err(|_| ApiError::TookTooLong)?.map_err(|_| ApiError::Internal)
-    }
-}
-
-/// A caller's network: of IPv6 the /64, which one machine may have whole.
-fn network(from: Option<IpAddr>) -> Option<IpAddr> {
-    match from {
-        Some(IpAddr::V6(address)) => {
-            let upper = address.to_bits() & !u128::from(u64::MAX);
-            Some(Ipv6Addr::from_bits(upper).into())
-        }
-        other => other,
     }
 }
 
