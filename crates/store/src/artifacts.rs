@@ -29,7 +29,7 @@ use crate::{
         run,
     },
     retention,
-    rows::{only, within},
+    rows::{Placed as _, only},
     runs,
     tx::Tx,
     usage::{self, Tally},
@@ -236,8 +236,7 @@ async fn note_generated(tx: &Tx, run: RunId, path: &str) -> Result<(), StoreErro
 
 /// The runs that a permit reaches.
 pub(crate) fn reached(permit: &Permit<Read, Runs>) -> Select<run::Entity> {
-    let account = (run::Column::AccountId, permit.account());
-    within::<run::Entity>(account, run::Column::ProjectId, &permit.scope())
+    run::Entity::within(permit)
 }
 
 /// The store of a data folder's artifacts. Files are flushed to the disk before they count.

@@ -30,7 +30,7 @@ use crate::{
     kept,
     list::{Collection, Field, Kind, State},
     project_adapters, projects,
-    rows::{ACTIVE, DELETED, Placed, from_text, named, of_account, only, said, to_text, within},
+    rows::{ACTIVE, DELETED, Placed, from_text, named, of_account, only, said, to_text},
     seal::{self, Place},
     tx::Tx,
 };
@@ -59,7 +59,10 @@ static OF_A_PROJECT: Collection<Column> = Collection {
 };
 
 /// The account's own, as `Permit<_, Connections>` reaches them.
-impl Placed for Entity {}
+impl Placed for Entity {
+    const ACCOUNT: Self::Column = Column::AccountId;
+    const PROJECT: Self::Column = Column::ProjectId;
+}
 
 impl Store {
     /// Those of the permit's account.
@@ -255,9 +258,7 @@ impl Model {
 }
 
 fn of_projects<A: AccessMarker>(permit: &Permit<A, DataPlatformConfigs>) -> Select<Entity> {
-    let reached = (Column::AccountId, permit.account());
-    within::<Entity>(reached, Column::ProjectId, &permit.scope())
-        .filter(Column::ProjectId.is_not_null())
+    Entity::within(permit).filter(Column::ProjectId.is_not_null())
 }
 
 /// A connection of the account or of one of its projects, and how it is used, in one statement.

@@ -27,7 +27,7 @@ use crate::{
     kept,
     list::{Collection, Field, Kind, State},
     projects,
-    rows::{ACTIVE, DELETED, Placed, from_text, named, of_account, only, said, to_text, within},
+    rows::{self, ACTIVE, Noun, Placed, from_text, named, of_account, only, said, to_text},
     tx::Tx,
     warehouse_credentials,
 };
@@ -49,8 +49,22 @@ static COLLECTION: Collection<Column> = Collection {
 };
 
 impl Placed for Entity {
+    const ACCOUNT: Self::Column = Column::AccountId;
+    const PROJECT: Self::Column = Column::ProjectId;
+
     fn in_environments(ids: Vec<i64>) -> SimpleExpr {
         Column::Id.is_in(ids)
+    }
+}
+
+impl Noun for Entity {
+    type Object = Environment;
+    const ID: Column = Column::Id;
+    const STATE: Column = Column::State;
+    const UPDATED_AT: Column = Column::UpdatedAt;
+
+    fn object(row: Model) -> Result<Environment, StoreError> {
+        row.into_domain()
     }
 }
 
@@ -64,11 +78,7 @@ impl Store {
         permit: &Permit<Read, Environments>,
         query: &ListQuery,
     ) -> Result<Paged<Environment>, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope());
-        let page = self.page(rows, &COLLECTION, query).await?;
-        let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
-        Ok(Paged { rows, total: page.total })
+        self.listed::<Entity, _, _>(permit, &COLLECTION, query).await
     }
 
     /// One of them.
@@ -80,11 +90,7 @@ impl Store {
         permit: &Permit<Read, Environments>,
         id: EnvironmentId,
     ) -> Result<Environment, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
-            .filter(Column::Id.eq(id.get()))
-            .filter(Column::State.eq(ACTIVE));
-        only(rows, self.reader()).await?.into_domain()
+        self.reached::<Entity, _, _>(permit, id.get()).await
     }
 
     /// Makes one.
@@ -166,13 +172,7 @@ impl Store {
         permit.at(environment.place())?;
         check_unused(&tx, id).await?;
         kept::let_go(&mut tx, Reference::Environment(id)).await?;
-        Entity::update_many()
-            .col_expr(Column::State, Expr::value(DELETED))
-            .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
-            .filter(Column::Id.eq(id.get()))
-            .exec(tx.db())
-            .await
-            .map_err(StoreError::db)?;
+        rows::deletion::<Entity>(&tx, id.get()).exec(tx.db()).await.map_err(StoreError::db)?;
         let (project, before) = (Some(environment.project), Some(said(&environment.spec)));
         tx.record("environment.deleted", format!("environment:{id}"), project, before, None)
             .await?;
@@ -201,10 +201,7 @@ pub(crate) async fn find(
     account: AccountId,
     id: EnvironmentId,
 ) -> Result<Environment, StoreError> {
-    let rows = of_account::<Entity>(Column::AccountId, account)
-        .filter(Column::Id.eq(id.get()))
-        .filter(Column::State.eq(ACTIVE));
-    only(rows, db).await?.into_domain()
+    rows::find::<Entity>(db, account, id.get()).await
 }
 
 /// One of the account, deleted or not: a run of it may be under way still.

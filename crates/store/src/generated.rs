@@ -17,7 +17,7 @@ use crate::{
     Store, StoreError, dialect,
     entities::{artifact, environment, project, run},
     projects,
-    rows::{ACTIVE, within},
+    rows::{ACTIVE, Placed as _},
 };
 
 /// dbt's own page in one file, as `dbt docs generate --static` leaves it.
@@ -95,8 +95,7 @@ impl Store {
         let environments = run::Entity::belongs_to(environment::Entity)
             .from(run::Column::EnvironmentId)
             .to(environment::Column::Id);
-        let reached = (run::Column::AccountId, permit.account());
-        let row = within::<run::Entity>(reached, run::Column::ProjectId, &permit.scope())
+        let row = run::Entity::within(permit)
             .join(JoinType::InnerJoin, artifacts.into())
             .join(JoinType::InnerJoin, projects.into())
             .join(JoinType::InnerJoin, environments.into())

@@ -23,7 +23,7 @@ use crate::{
         time,
     },
     repositories,
-    rows::{Placed, of_account, only, within},
+    rows::{Placed, of_account, only},
     seal::{self, Place},
     tx::Tx,
 };
@@ -31,7 +31,10 @@ use crate::{
 /// How long it is known which deliveries came, in seconds: 30 days. Hosts send one again for three.
 const KNOWN_SECONDS: i64 = 30 * 24 * 3600;
 
-impl Placed for Entity {}
+impl Placed for Entity {
+    const ACCOUNT: Self::Column = Column::AccountId;
+    const PROJECT: Self::Column = Column::ProjectId;
+}
 
 impl Store {
     /// The hook of a repository.
@@ -43,9 +46,7 @@ impl Store {
         permit: &Permit<Read, Repositories>,
         repository: RepositoryId,
     ) -> Result<GitHook, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
-            .filter(Column::RepositoryId.eq(repository.get()));
+        let rows = Entity::within(permit).filter(Column::RepositoryId.eq(repository.get()));
         only(rows, self.reader()).await?.into_domain()
     }
 

@@ -25,7 +25,7 @@ use crate::{
     },
     environments, kept,
     list::{Collection, Field, Kind, State},
-    rows::{ACTIVE, DELETED, Placed, from_text, named, of_account, only, said, to_text, within},
+    rows::{self, ACTIVE, Noun, Placed, from_text, named, of_account, said, to_text},
     runs,
     tx::Tx,
 };
@@ -48,12 +48,26 @@ static COLLECTION: Collection<Column> = Collection {
 };
 
 impl Placed for Entity {
+    const ACCOUNT: Self::Column = Column::AccountId;
+    const PROJECT: Self::Column = Column::ProjectId;
+
     fn in_environments(ids: Vec<i64>) -> SimpleExpr {
         Column::EnvironmentId.is_in(ids)
     }
 
     fn of_jobs(ids: Vec<i64>) -> SimpleExpr {
         Column::Id.is_in(ids)
+    }
+}
+
+impl Noun for Entity {
+    type Object = Job;
+    const ID: Column = Column::Id;
+    const STATE: Column = Column::State;
+    const UPDATED_AT: Column = Column::UpdatedAt;
+
+    fn object(row: Model) -> Result<Job, StoreError> {
+        row.into_domain()
     }
 }
 
@@ -67,11 +81,7 @@ impl Store {
         permit: &Permit<Read, Jobs>,
         query: &ListQuery,
     ) -> Result<Paged<Job>, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope());
-        let page = self.page(rows, &COLLECTION, query).await?;
-        let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
-        Ok(Paged { rows, total: page.total })
+        self.listed::<Entity, _, _>(permit, &COLLECTION, query).await
     }
 
     /// One of them.
@@ -79,11 +89,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn job(&self, permit: &Permit<Read, Jobs>, id: JobId) -> Result<Job, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
-            .filter(Column::Id.eq(id.get()))
-            .filter(Column::State.eq(ACTIVE));
-        only(rows, self.reader()).await?.into_domain()
+        self.reached::<Entity, _, _>(permit, id.get()).await
     }
 
     /// Makes one.
@@ -165,13 +171,7 @@ impl Store {
         let queued = run::Column::JobId.eq(id.get());
         runs::cancel_queued(&mut tx, queued, "the job was deleted").await?;
         kept::let_go(&mut tx, Reference::Job(id)).await?;
-        Entity::update_many()
-            .col_expr(Column::State, Expr::value(DELETED))
-            .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
-            .filter(Column::Id.eq(id.get()))
-            .exec(tx.db())
-            .await
-            .map_err(StoreError::db)?;
+        rows::deletion::<Entity>(&tx, id.get()).exec(tx.db()).await.map_err(StoreError::db)?;
         let (project, before) = (Some(job.spec.project), Some(said(&job.spec)));
         tx.record("job.deleted", format!("job:{id}"), project, before, None).await?;
         tx.commit().await?;
@@ -199,10 +199,7 @@ pub(crate) async fn find(
     account: AccountId,
     id: JobId,
 ) -> Result<Job, StoreError> {
-    let rows = of_account::<Entity>(Column::AccountId, account)
-        .filter(Column::Id.eq(id.get()))
-        .filter(Column::State.eq(ACTIVE));
-    only(rows, db).await?.into_domain()
+    rows::find::<Entity>(db, account, id.get()).await
 }
 
 /// A job that the permit may write, by the category of the environment that it is in.

@@ -24,7 +24,7 @@ use crate::{
     grant_rows, jobs, kept,
     list::{Collection, Field, Kind, State},
     repositories,
-    rows::{ACTIVE, DELETED, Placed, from_text, named, of_account, only, said, to_text, within},
+    rows::{self, ACTIVE, DELETED, Noun, Placed, from_text, named, said, to_text},
     runs,
     tx::Tx,
 };
@@ -41,7 +41,22 @@ static COLLECTION: Collection<Column> = Collection {
     state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
 
-impl Placed for Entity {}
+impl Placed for Entity {
+    const ACCOUNT: Self::Column = Column::AccountId;
+    // A project's own id is what its scope names.
+    const PROJECT: Self::Column = Column::Id;
+}
+
+impl Noun for Entity {
+    type Object = Project;
+    const ID: Column = Column::Id;
+    const STATE: Column = Column::State;
+    const UPDATED_AT: Column = Column::UpdatedAt;
+
+    fn object(row: Model) -> Result<Project, StoreError> {
+        row.into_domain()
+    }
+}
 
 impl Store {
     /// Those that the permit reaches.
@@ -53,12 +68,7 @@ impl Store {
         permit: &Permit<Read, Projects>,
         query: &ListQuery,
     ) -> Result<Paged<Project>, StoreError> {
-        // A project's own id is what its scope names.
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::Id, &permit.scope());
-        let page = self.page(rows, &COLLECTION, query).await?;
-        let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
-        Ok(Paged { rows, total: page.total })
+        self.listed::<Entity, _, _>(permit, &COLLECTION, query).await
     }
 
     /// One of them.
@@ -70,11 +80,7 @@ impl Store {
         permit: &Permit<Read, Projects>,
         id: ProjectId,
     ) -> Result<Project, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::Id, &permit.scope())
-            .filter(Column::Id.eq(id.get()))
-            .filter(Column::State.eq(ACTIVE));
-        only(rows, self.reader()).await?.into_domain()
+        self.reached::<Entity, _, _>(permit, id.get()).await
     }
 
     /// One of them, and the id of its Semantic Layer configuration, in one statement.
@@ -86,8 +92,7 @@ impl Store {
         permit: &Permit<Read, Projects>,
         id: ProjectId,
     ) -> Result<(Project, Option<i64>), StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let row = within::<Entity>(reached, Column::Id, &permit.scope())
+        let row = Entity::within(permit)
             .filter(Column::Id.eq(id.get()))
             .filter(Column::State.eq(ACTIVE))
             .find_also_related(kept_noun::Entity)
@@ -206,10 +211,7 @@ pub(crate) async fn find(
     account: AccountId,
     id: ProjectId,
 ) -> Result<Project, StoreError> {
-    let rows = of_account::<Entity>(Column::AccountId, account)
-        .filter(Column::Id.eq(id.get()))
-        .filter(Column::State.eq(ACTIVE));
-    only(rows, db).await?.into_domain()
+    rows::find::<Entity>(db, account, id.get()).await
 }
 
 async fn save(tx: &Tx, project: &Project) -> Result<(), StoreError> {

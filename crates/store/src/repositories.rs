@@ -23,7 +23,7 @@ use crate::{
     git_hooks,
     list::{Collection, Field, Kind, State},
     managed_repositories, projects,
-    rows::{ACTIVE, DELETED, Placed, from_text, of_account, only, said, to_text, within},
+    rows::{self, ACTIVE, Noun, Placed, from_text, of_account, only, said, to_text},
     seal::{self, Place},
     ssh_key,
     tx::Tx,
@@ -45,7 +45,21 @@ fn name() -> SimpleExpr {
     dialect::last_name(Column::RemoteUrl)
 }
 
-impl Placed for Entity {}
+impl Placed for Entity {
+    const ACCOUNT: Self::Column = Column::AccountId;
+    const PROJECT: Self::Column = Column::ProjectId;
+}
+
+impl Noun for Entity {
+    type Object = Repository;
+    const ID: Column = Column::Id;
+    const STATE: Column = Column::State;
+    const UPDATED_AT: Column = Column::UpdatedAt;
+
+    fn object(row: Model) -> Result<Repository, StoreError> {
+        row.into_domain()
+    }
+}
 
 impl Store {
     /// Those that the permit reaches.
@@ -57,11 +71,7 @@ impl Store {
         permit: &Permit<Read, Repositories>,
         query: &ListQuery,
     ) -> Result<Paged<Repository>, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope());
-        let page = self.page(rows, &COLLECTION, query).await?;
-        let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
-        Ok(Paged { rows, total: page.total })
+        self.listed::<Entity, _, _>(permit, &COLLECTION, query).await
     }
 
     /// One of them.
@@ -73,11 +83,7 @@ impl Store {
         permit: &Permit<Read, Repositories>,
         id: RepositoryId,
     ) -> Result<Repository, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
-            .filter(Column::Id.eq(id.get()))
-            .filter(Column::State.eq(ACTIVE));
-        only(rows, self.reader()).await?.into_domain()
+        self.reached::<Entity, _, _>(permit, id.get()).await
     }
 
     /// Makes one.
@@ -163,12 +169,9 @@ impl Store {
         permit.within(repository.project)?;
         check_unused(&tx, id).await?;
         git_hooks::forget(&tx, id).await?;
-        Entity::update_many()
-            .col_expr(Column::State, Expr::value(DELETED))
+        rows::deletion::<Entity>(&tx, id.get())
             .col_expr(Column::Secret, Expr::value(None::<Vec<u8>>))
             .col_expr(Column::GitToken, Expr::value(None::<Vec<u8>>))
-            .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
-            .filter(Column::Id.eq(id.get()))
             .exec(tx.db())
             .await
             .map_err(StoreError::db)?;
@@ -203,10 +206,7 @@ pub(crate) async fn find(
     account: AccountId,
     id: RepositoryId,
 ) -> Result<Repository, StoreError> {
-    let rows = of_account::<Entity>(Column::AccountId, account)
-        .filter(Column::Id.eq(id.get()))
-        .filter(Column::State.eq(ACTIVE));
-    only(rows, db).await?.into_domain()
+    rows::find::<Entity>(db, account, id.get()).await
 }
 
 async fn save(tx: &Tx, repository: &Repository) -> Result<(), StoreError> {

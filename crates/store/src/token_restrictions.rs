@@ -22,7 +22,7 @@ use crate::{
         environment, job, service_token,
         service_token_restriction::{ActiveModel, Column, Entity},
     },
-    rows::{ACTIVE, from_text, said, to_text, within},
+    rows::{ACTIVE, Placed as _, from_text, said, to_text},
     service_tokens::find,
     tx::Tx,
 };
@@ -121,11 +121,7 @@ async fn check(
     let reached = match permit.also::<Read, Environments>() {
         Ok(permit) if !environments.is_empty() => {
             use environment::{Column, Entity};
-            let rows = within::<Entity>(
-                (Column::AccountId, tx.account()),
-                Column::ProjectId,
-                &permit.scope(),
-            );
+            let rows = Entity::within(&permit);
             let rows = rows.filter(Column::Id.is_in(environments.clone()));
             rows.filter(Column::State.eq(ACTIVE)).count(tx.db()).await.map_err(StoreError::db)?
         }
@@ -137,11 +133,7 @@ async fn check(
     let reached = match permit.also::<Read, Jobs>() {
         Ok(permit) if !jobs.is_empty() => {
             use job::{Column, Entity};
-            let rows = within::<Entity>(
-                (Column::AccountId, tx.account()),
-                Column::ProjectId,
-                &permit.scope(),
-            );
+            let rows = Entity::within(&permit);
             let rows = rows.filter(Column::Id.is_in(jobs.clone()));
             rows.filter(Column::State.eq(ACTIVE)).count(tx.db()).await.map_err(StoreError::db)?
         }

@@ -22,7 +22,7 @@ use crate::{
     kept,
     list::{Collection, Field, Kind, State},
     project_adapters, projects,
-    rows::{ACTIVE, DELETED, Placed, from_text, of_account, only, said, to_text, within},
+    rows::{self, ACTIVE, Noun, Placed, from_text, said, to_text},
     seal::{self, Place},
     tx::Tx,
 };
@@ -37,7 +37,21 @@ static COLLECTION: Collection<Column> = Collection {
     state: State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active },
 };
 
-impl Placed for Entity {}
+impl Placed for Entity {
+    const ACCOUNT: Self::Column = Column::AccountId;
+    const PROJECT: Self::Column = Column::ProjectId;
+}
+
+impl Noun for Entity {
+    type Object = WarehouseCredential;
+    const ID: Column = Column::Id;
+    const STATE: Column = Column::State;
+    const UPDATED_AT: Column = Column::UpdatedAt;
+
+    fn object(row: Model) -> Result<WarehouseCredential, StoreError> {
+        row.into_domain()
+    }
+}
 
 impl Store {
     /// Those that the permit reaches.
@@ -49,11 +63,7 @@ impl Store {
         permit: &Permit<Read, EnvironmentCredentials>,
         query: &ListQuery,
     ) -> Result<Paged<WarehouseCredential>, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope());
-        let page = self.page(rows, &COLLECTION, query).await?;
-        let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
-        Ok(Paged { rows, total: page.total })
+        self.listed::<Entity, _, _>(permit, &COLLECTION, query).await
     }
 
     /// One of them.
@@ -65,11 +75,7 @@ impl Store {
         permit: &Permit<Read, EnvironmentCredentials>,
         id: CredentialId,
     ) -> Result<WarehouseCredential, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
-            .filter(Column::Id.eq(id.get()))
-            .filter(Column::State.eq(ACTIVE));
-        only(rows, self.reader()).await?.into_domain()
+        self.reached::<Entity, _, _>(permit, id.get()).await
     }
 
     /// Makes one.
@@ -167,11 +173,8 @@ pub(crate) async fn remove(
     let credential = find(tx.db(), tx.account(), id).await?;
     check_unused(tx, id).await?;
     kept::let_go(tx, Reference::Credential(id)).await?;
-    Entity::update_many()
-        .col_expr(Column::State, Expr::value(DELETED))
+    rows::deletion::<Entity>(tx, id.get())
         .col_expr(Column::Secret, Expr::value(None::<Vec<u8>>))
-        .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
-        .filter(Column::Id.eq(id.get()))
         .exec(tx.db())
         .await
         .map_err(StoreError::db)?;
@@ -201,10 +204,7 @@ pub(crate) async fn find(
     account: AccountId,
     id: CredentialId,
 ) -> Result<WarehouseCredential, StoreError> {
-    let rows = of_account::<Entity>(Column::AccountId, account)
-        .filter(Column::Id.eq(id.get()))
-        .filter(Column::State.eq(ACTIVE));
-    only(rows, db).await?.into_domain()
+    rows::find::<Entity>(db, account, id.get()).await
 }
 
 async fn save(tx: &Tx, credential: &WarehouseCredential) -> Result<(), StoreError> {

@@ -21,7 +21,7 @@ use crate::{
         run_step,
         step_debug_chunk::{ActiveModel, Column, Entity},
     },
-    rows::within,
+    rows::Placed as _,
 };
 
 /// How much of a debug log is asked for.
@@ -48,13 +48,11 @@ impl Store {
         steps: &[StepId],
         part: DebugLog,
     ) -> Result<BTreeMap<StepId, String>, StoreError> {
-        let reached = (run_step::Column::AccountId, permit.account());
-        let reached =
-            within::<run_step::Entity>(reached, run_step::Column::ProjectId, &permit.scope())
-                .select_only()
-                .column(run_step::Column::Id)
-                .filter(run_step::Column::Id.is_in(steps.iter().map(|step| step.get())))
-                .into_query();
+        let reached = run_step::Entity::within(permit)
+            .select_only()
+            .column(run_step::Column::Id)
+            .filter(run_step::Column::Id.is_in(steps.iter().map(|step| step.get())))
+            .into_query();
         let chunks = Entity::find().order_by_asc(Column::Id);
         let chunks = match part {
             DebugLog::Whole => chunks.filter(Column::StepId.in_subquery(reached)),

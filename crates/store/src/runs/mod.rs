@@ -35,7 +35,7 @@ use crate::{
         run_count, time,
     },
     list::{Collection, Field, Kind, State},
-    rows::{Placed, from_text, of_account, only, within},
+    rows::{Placed, from_text, of_account, only},
 };
 
 pub use claim::ClaimedRun;
@@ -92,6 +92,9 @@ static COUNTS: Collection<run_count::Column> = Collection {
 };
 
 impl Placed for Entity {
+    const ACCOUNT: Self::Column = Column::AccountId;
+    const PROJECT: Self::Column = Column::ProjectId;
+
     fn in_environments(ids: Vec<i64>) -> SimpleExpr {
         Column::EnvironmentId.is_in(ids)
     }
@@ -102,6 +105,9 @@ impl Placed for Entity {
 }
 
 impl Placed for run_count::Entity {
+    const ACCOUNT: Self::Column = run_count::Column::AccountId;
+    const PROJECT: Self::Column = run_count::Column::ProjectId;
+
     fn in_environments(ids: Vec<i64>) -> SimpleExpr {
         run_count::Column::EnvironmentId.is_in(ids)
     }
@@ -121,8 +127,7 @@ impl Store {
         permit: &Permit<Read, Runs>,
         query: &ListQuery,
     ) -> Result<Paged<Run>, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope());
+        let rows = Entity::within(permit);
         let known = are_counted(query).then(|| self.count_runs(permit, query));
         let page = self.page_of(rows, &COLLECTION, query, known).await?;
         let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
@@ -134,9 +139,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn run(&self, permit: &Permit<Read, Runs>, id: RunId) -> Result<Run, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
-            .filter(Column::Id.eq(id.get()));
+        let rows = Entity::within(permit).filter(Column::Id.eq(id.get()));
         only(rows, self.reader()).await?.into_domain()
     }
 
@@ -149,8 +152,7 @@ impl Store {
         permit: &Permit<Read, Runs>,
         of: &[RunId],
     ) -> Result<Vec<Run>, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+        let rows = Entity::within(permit)
             .filter(Column::RetryingRunId.is_in(of.iter().map(|run| run.get())))
             .order_by_asc(Column::Id)
             .all(self.reader())
@@ -170,8 +172,7 @@ impl Store {
     ) -> Result<BTreeMap<JobId, LatestRuns>, StoreError> {
         let ids: Vec<i64> = jobs.iter().map(|job| job.get()).collect();
         let newest = |finished: bool| {
-            let reached = (Column::AccountId, permit.account());
-            let newest = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+            let newest = Entity::within(permit)
                 .select_only()
                 .expr(Expr::col((Entity, Column::Id)).max())
                 .filter(Column::JobId.is_in(ids.clone()));
@@ -202,17 +203,15 @@ impl Store {
         permit: &Permit<Read, Runs>,
         query: &ListQuery,
     ) -> Result<u64, StoreError> {
-        let reached = (run_count::Column::AccountId, permit.account());
         let counted = ListQuery { state: None, ..query.clone() };
-        let counts: Vec<i64> =
-            within::<run_count::Entity>(reached, run_count::Column::ProjectId, &permit.scope())
-                .filter(COUNTS.condition(&counted)?)
-                .select_only()
-                .column(run_count::Column::Runs)
-                .into_tuple()
-                .all(self.reader())
-                .await
-                .map_err(StoreError::db)?;
+        let counts: Vec<i64> = run_count::Entity::within(permit)
+            .filter(COUNTS.condition(&counted)?)
+            .select_only()
+            .column(run_count::Column::Runs)
+            .into_tuple()
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
         u64::try_from(counts.into_iter().sum::<i64>()).map_err(StoreError::corrupt)
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         run::{Column, Entity},
         run_step,
     },
-    rows::within,
+    rows::Placed as _,
 };
 
 /// How many earlier runs say what is usual.
@@ -41,8 +41,7 @@ impl Store {
             return Ok(outlooks);
         }
         let under_way = [RunStatus::STARTING, RunStatus::RUNNING];
-        let reached = (Column::AccountId, permit.account());
-        let held: Vec<(i64, i64)> = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+        let held: Vec<(i64, i64)> = Entity::within(permit)
             .filter(Column::Status.is_in(under_way.map(|status| i64::from(status.code()))))
             .filter(Column::JobId.is_in(waiting.iter().map(|run| run.job.get())))
             .order_by_asc(Column::Id)
@@ -71,15 +70,13 @@ impl Store {
         if running.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let reached = (run_step::Column::AccountId, permit.account());
-        let steps =
-            within::<run_step::Entity>(reached, run_step::Column::ProjectId, &permit.scope())
-                .filter(run_step::Column::RunId.is_in(running))
-                .filter(run_step::Column::NodesTotal.is_not_null())
-                .order_by_asc(run_step::Column::Index)
-                .all(self.reader())
-                .await
-                .map_err(StoreError::db)?;
+        let steps = run_step::Entity::within(permit)
+            .filter(run_step::Column::RunId.is_in(running))
+            .filter(run_step::Column::NodesTotal.is_not_null())
+            .order_by_asc(run_step::Column::Index)
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
         let mut outlooks = BTreeMap::new();
         for step in steps {
             let run = RunId::new(step.run_id).map_err(StoreError::corrupt)?;
@@ -102,19 +99,17 @@ impl Store {
         let mut outlooks = self.outlooks(permit, std::slice::from_ref(run)).await?;
         let outlook = outlooks.remove(&run.id).unwrap_or_default();
         let RunState::Running { started_at, .. } = run.state else { return Ok(outlook) };
-        let reached = (Column::AccountId, permit.account());
-        let earlier: Vec<(Option<i64>, Option<i64>)> =
-            within::<Entity>(reached, Column::ProjectId, &permit.scope())
-                .filter(Column::JobId.eq(run.job.get()))
-                .filter(Column::Status.eq(i64::from(RunStatus::SUCCESS.code())))
-                .order_by_desc(Column::Id)
-                .limit(EARLIER)
-                .select_only()
-                .columns([Column::StartedAt, Column::FinishedAt])
-                .into_tuple()
-                .all(self.reader())
-                .await
-                .map_err(StoreError::db)?;
+        let earlier: Vec<(Option<i64>, Option<i64>)> = Entity::within(permit)
+            .filter(Column::JobId.eq(run.job.get()))
+            .filter(Column::Status.eq(i64::from(RunStatus::SUCCESS.code())))
+            .order_by_desc(Column::Id)
+            .limit(EARLIER)
+            .select_only()
+            .columns([Column::StartedAt, Column::FinishedAt])
+            .into_tuple()
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
         let seconds = earlier.into_iter().filter_map(|(from, to)| Some((to? - from?) / 1_000_000));
         let elapsed = self.clock().now().seconds_since(started_at);
         let remaining = usual_seconds(seconds.collect()).map(|usual| (usual - elapsed).max(0));

@@ -26,7 +26,7 @@ use crate::{
         run_step::{ActiveModel, Column, Entity, Model},
         step_log_chunk, time,
     },
-    rows::{Placed, of_account, only, within},
+    rows::{Placed, of_account, only},
     tx::Tx,
 };
 
@@ -70,6 +70,9 @@ struct RowWithLogs {
 const PIECE: usize = 16;
 
 impl Placed for Entity {
+    const ACCOUNT: Self::Column = Column::AccountId;
+    const PROJECT: Self::Column = Column::ProjectId;
+
     fn in_environments(ids: Vec<i64>) -> SimpleExpr {
         of_runs(<run::Entity as Placed>::in_environments(ids))
     }
@@ -95,8 +98,7 @@ impl Store {
         permit: &Permit<Read, Runs>,
         runs: &[RunId],
     ) -> Result<Vec<RunStep>, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+        let rows = Entity::within(permit)
             .filter(Column::RunId.is_in(runs.iter().map(|run| run.get())))
             .order_by_asc(Column::RunId)
             .order_by_asc(Column::Index)
@@ -121,8 +123,7 @@ impl Store {
             .column(step_log_chunk::Column::Text)
             .filter(step_log_chunk::Column::StepId.eq(id.get()))
             .order_by_asc(step_log_chunk::Column::Id);
-        let reached = (Column::AccountId, permit.account());
-        let row = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+        let row = Entity::within(permit)
             .filter(Column::Id.eq(id.get()))
             .expr_as(dialect::joined(log.into_query()), "log")
             .expr_as(dialect::joined(debug_logs::texts_of(id, debug)), "debug_log")
@@ -145,14 +146,13 @@ impl Store {
         id: StepId,
         mark: LogMark,
     ) -> Result<LogPiece, StoreError> {
-        let reached = (Column::AccountId, permit.account());
         let chunks = Entity::belongs_to(step_log_chunk::Entity)
             .from(Column::Id)
             .to(step_log_chunk::Column::StepId)
             .on_condition(move |_, chunks| {
                 Expr::col((chunks, step_log_chunk::Column::Id)).gt(mark.0).into_condition()
             });
-        let rows = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+        let rows = Entity::within(permit)
             .filter(Column::Id.eq(id.get()))
             .join(JoinType::LeftJoin, chunks.into())
             .select_also(step_log_chunk::Entity)
@@ -180,8 +180,7 @@ impl Store {
         permit: &Permit<Read, Runs>,
         steps: &[StepId],
     ) -> Result<BTreeMap<StepId, String>, StoreError> {
-        let reached = (Column::AccountId, permit.account());
-        let reached = within::<Entity>(reached, Column::ProjectId, &permit.scope())
+        let reached = Entity::within(permit)
             .select_only()
             .column(Column::Id)
             .filter(Column::Id.is_in(steps.iter().map(|step| step.get())));
