@@ -1,0 +1,211 @@
+//! `token …`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use domain::{AccountId, EnvironmentId, JobId, ServiceTokenId};
+
+use super::{ClientArgs, DataDirArgs, SinkArgs};
+
+/// `token …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token; its secret is shown once
+    #[command(after_help = "\
+Example: a token that may run the jobs of project 7 and read metadata everywhere
+  narrowgate token create --name nightly --grant job_runner:7 --grant metadata_only")]
+    Create(TokenCreateArgs),
+    /// The account's tokens
+    List(ClientArgs),
+    /// One token
+    Show(TokenShowArgs),
+    /// A token's permissions; with --grant, replaced as a whole; with --none, taken away
+    Permissions(TokenPermissionsArgs),
+    /// What a token is held to beside its permissions; with options, replaced as a whole; with
+    /// --none, taken back
+    #[command(after_help = "\
+Example: jobs 12 and 13 only, from one network, at most 5 times a second
+  narrowgate token restrictions 7 --job 12 --job 13 --address 192.0.2.0/24 --rate 5")]
+    Restrictions(TokenRestrictionsArgs),
+    /// Change a token: its name, when it ends, disabled or enabled; the secret stays
+    Change(TokenChangeArgs),
+    /// Another secret for a token with the same permissions, beside the old one for a while
+    #[command(after_help = "\
+Examples: a token whose old secret works for an hour more, or 5 minutes after the new one's first use
+  narrowgate token rotate 7 --overlap 60 --after-first-use 5 --to-file nightly.token
+a secret that leaked
+  narrowgate token rotate 7 --overlap 0 --to-file nightly.token
+every token that an advisory is about: first the plan, then it is done
+  narrowgate token rotate --advised
+  narrowgate token rotate --advised --apply --to-dir successors
+and what is left to swap
+  narrowgate token old-secrets")]
+    Rotate(TokenRotateArgs),
+    /// Take a rotation back while the old secret works: the new secret opens nothing any more
+    CancelRotation(TokenShowArgs),
+    /// Old secrets that still work, and who sends them; exit code 3 while there are any
+    OldSecrets(ClientArgs),
+    /// Delete a token: it stops working at once
+    Delete(TokenShowArgs),
+    /// Take over the metadata of tokens made elsewhere, from CSV or JSON, on the server's machine
+    #[command(after_help = "\
+CSV has the columns name, created_at, last_used and permissions (`job_admin:7;metadata_only`); JSON
+is a list of objects with the same keys, permissions as a list of such texts. The tokens have no
+secret: each must be rotated before use.")]
+    Import(TokenImportArgs),
+}
+
+/// `token create`
+#[derive(Debug, Args)]
+pub(crate) struct TokenCreateArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// What to call it
+    #[arg(long)]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+    #[command(flatten)]
+    pub(crate) restrictions: RestrictionArgs,
+    /// When it ends: a time such as `2027-01-31` (UTC), or `never`; unless given, as the account's
+    /// policy says
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires_at: Option<String>,
+}
+
+/// `token change`
+#[derive(Debug, Args)]
+pub(crate) struct TokenChangeArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    pub(crate) id: ServiceTokenId,
+    /// Another name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// When it ends: a time such as `2027-01-31` (UTC), or `never`
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires_at: Option<String>,
+    /// It opens nothing until it is enabled
+    #[arg(long, conflicts_with = "enable")]
+    pub(crate) disable: bool,
+    /// It opens again what it may
+    #[arg(long)]
+    pub(crate) enable: bool,
+}
+
+/// `token rotate`
+#[derive(Debug, Args)]
+pub(crate) struct TokenRotateArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    #[arg(required_unless_present = "advised")]
+    pub(crate) id: Option<ServiceTokenId>,
+    /// Every token that an advisory is about: shows the plan
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) advised: bool,
+    /// Does what the plan shows
+    #[arg(long, requires = "advised")]
+    pub(crate) apply: bool,
+    /// How many minutes the old secret works on at most; 0 after a leak [default: a day, or what
+    /// the account allows]
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) overlap: Option<u32>,
+    /// End it so many minutes after the new one's first use, if that is earlier
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) after_first_use: Option<u32>,
+    #[command(flatten)]
+    pub(crate) sink: SinkArgs,
+}
+
+/// Grants as text.
+#[derive(Debug, Args)]
+pub(crate) struct GrantArgs {
+    /// SET on all projects, or SET:PROJECT[,PROJECT…]; may be repeated
+    #[arg(long = "grant", value_name = "SET[:PROJECT,…]")]
+    pub(crate) grants: Vec<String>,
+    /// Environment categories in which raisable sets may write: all, development, staging,
+    /// production, other
+    #[arg(long, value_delimiter = ',', value_name = "CATEGORY,…")]
+    pub(crate) environments: Vec<String>,
+}
+
+/// A token by its id.
+#[derive(Debug, Args)]
+pub(crate) struct TokenShowArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    pub(crate) id: ServiceTokenId,
+}
+
+/// `token permissions`
+#[derive(Debug, Args)]
+pub(crate) struct TokenPermissionsArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    pub(crate) id: ServiceTokenId,
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+    /// Take all its permissions away
+    #[arg(long, conflicts_with = "grants")]
+    pub(crate) none: bool,
+}
+
+/// What a token is held to.
+#[derive(Debug, Args)]
+#[group(multiple = true)]
+pub(crate) struct RestrictionArgs {
+    /// From this network or address only; may be repeated
+    #[arg(long = "address", value_name = "CIDR")]
+    pub(crate) addresses: Vec<String>,
+    /// This environment, and what is in it, only; may be repeated
+    #[arg(long = "environment", value_name = "ID")]
+    pub(crate) environment_ids: Vec<EnvironmentId>,
+    /// This job, and its runs, only; may be repeated
+    #[arg(long = "job", value_name = "ID")]
+    pub(crate) jobs: Vec<JobId>,
+    /// No write at all
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// So many requests a second
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<i64>,
+    /// So many at once; as many as a second unless given
+    #[arg(long, value_name = "N", requires = "rate")]
+    pub(crate) burst: Option<i64>,
+    /// Also a list of addresses that shuts out the own one
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// `token restrictions`
+#[derive(Debug, Args)]
+pub(crate) struct TokenRestrictionsArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    pub(crate) id: ServiceTokenId,
+    #[command(flatten)]
+    pub(crate) restrictions: RestrictionArgs,
+    /// Take all of them back
+    #[arg(long, conflicts_with = "RestrictionArgs")]
+    pub(crate) none: bool,
+}
+
+/// `token import`
+#[derive(Debug, Args)]
+pub(crate) struct TokenImportArgs {
+    #[command(flatten)]
+    pub(crate) data: DataDirArgs,
+    /// The account's id
+    #[arg(long, env = "NARROWGATE_ACCOUNT")]
+    pub(crate) account: AccountId,
+    /// A `.csv` or `.json` file
+    pub(crate) file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
