@@ -16,6 +16,7 @@ use server::{MailConfig, ServerConfig, TlsFiles, TrustedProxies, WebhookTargets}
 
 use crate::{
     args::{RunnerArgs, ServeArgs},
+    artifacts::Artifacts,
     error::CliError,
 };
 
@@ -77,6 +78,9 @@ pub(crate) struct Config {
     pub(crate) keep_artifacts_days: Option<u32>,
     /// How many wrong tokens one address may present at once; 0 is any number.
     pub(crate) failed_tries: u32,
+    /// Where artifacts are kept, in the file alone.
+    #[serde(default)]
+    pub(crate) artifacts: Artifacts,
 }
 
 /// The keys whose values are texts, also where they look like a number: a folder may be `2026`.
@@ -304,7 +308,8 @@ impl Config {
         let dbt_versions = self.dbt_versions.clone();
         let max_clones_mib = self.max_clones_mib;
         let sandbox = self.sandbox.parse().unwrap_or(SandboxMode::Bubblewrap);
-        let hidden = [Some(self.keyring()), self.tls_key.clone()].into_iter().flatten().collect();
+        let hidden = [Some(self.keyring()), self.tls_key.clone(), self.artifacts.credentials()];
+        let hidden = hidden.into_iter().flatten().collect();
         RunnerConfig {
             dbt,
             dbt_versions,

@@ -5,6 +5,7 @@
 //! `token import`) show the store a permit of one of Narrowgate's own tasks.
 
 mod args;
+mod artifacts;
 mod commands;
 mod config;
 mod error;

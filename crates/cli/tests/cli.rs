@@ -1,5 +1,6 @@
 //! The real program, as a user or a script meets it.
 
+mod buckets;
 mod dbts;
 mod faults;
 mod following;

@@ -12,8 +12,9 @@ use domain::{
     authz::{Permit, Read, Runs},
     lease::Lease,
 };
-use store::{Store, StoreError};
-use tokio::io::AsyncReadExt as _;
+use futures_util::TryStreamExt as _;
+use store::{ArtifactContent, Store, StoreError};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
     interrupt::Halt,
@@ -95,8 +96,10 @@ impl Target {
             if !whole {
                 sql_room -= size;
             }
-            let Ok(bytes) = read(&self.folder.join(path), user).await else { continue };
-            match store.put_artifact(&permits.write, lease, step, path, bytes.into()).await {
+            let Ok(file) = run_user::open(&self.folder.join(path), user).await else { continue };
+            // No more than was looked at, whatever may still be writing to it.
+            let file = file.take(size);
+            match store.put_artifact(&permits.write, lease, step, path, file).await {
                 Err(StoreError::Invalid { message, .. }) => {
                     log.say(format_args!("[not kept: {path}: {message}]"));
                 }
@@ -105,12 +108,6 @@ impl Target {
         }
         Ok(())
     }
-}
-
-async fn read(file: &Path, user: Option<RunUser>) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    run_user::open(file, user).await?.read_to_end(&mut bytes).await?;
-    Ok(bytes)
 }
 
 /// Puts the results of a step of an earlier run, and the manifest that they speak of, into a target
@@ -163,15 +160,24 @@ async fn fetch(
     folder: &Path,
 ) -> Result<bool, Halt> {
     match store.artifact(permit, run, path, step).await {
-        Ok(bytes) => {
+        Ok(content) => {
             // What stands there may be a link, out of the repository.
             let _ = tokio::fs::remove_file(folder.join(path)).await;
-            tokio::fs::write(folder.join(path), bytes).await.map_err(Halt::failed)?;
+            write(content, &folder.join(path)).await?;
         }
         Err(StoreError::NotFound | StoreError::Missing(_)) => return Ok(false),
         Err(error) => return Err(error.into()),
     }
     Ok(true)
+}
+
+async fn write(content: ArtifactContent, path: &Path) -> Result<(), Halt> {
+    let mut file = tokio::fs::File::create_new(path).await.map_err(Halt::failed)?;
+    let mut pieces = content.into_pieces();
+    while let Some(piece) = pieces.try_next().await? {
+        file.write_all(&piece).await.map_err(Halt::failed)?;
+    }
+    file.flush().await.map_err(Halt::failed)
 }
 
 fn visit(folder: &Path, inside: &str, files: &mut BTreeMap<String, Stamp>) {

@@ -13,8 +13,9 @@ use axum::{
 };
 use bytes::Bytes;
 use domain::list::Paged;
-use futures_util::Stream;
+use futures_util::{Stream, TryStreamExt as _};
 use serde::Serialize;
+use store::ArtifactContent;
 use utoipa::ToSchema;
 use wire::{Envelope, ListParams};
 
@@ -140,7 +141,7 @@ impl Answer for Download {
 /// A page that was made elsewhere, all in one file. A browser shows it with an origin of its own, in
 /// which it can run its scripts and reach nothing of whoever reads it: no session, no storage, no
 /// other page. Nor does it load or ask anything elsewhere; dbt's page names a tracker.
-pub(crate) struct SandboxedPage(pub(crate) Bytes);
+pub(crate) struct SandboxedPage(pub(crate) ArtifactContent);
 
 /// What a browser lets such a page do.
 const SANDBOX: &str = "sandbox allow-scripts; default-src 'none'; \
@@ -155,7 +156,7 @@ impl IntoResponse for SandboxedPage {
             (header::CACHE_CONTROL, "no-store"),
             (header::REFERRER_POLICY, "no-referrer"),
         ];
-        (headers, self.0).into_response()
+        (headers, as_read(self.0)).into_response()
     }
 }
 
@@ -168,15 +169,36 @@ impl Answer for SandboxedPage {
 /// A file as it is, without an envelope. It is shown by no browser as a page.
 pub(crate) struct File {
     /// The file.
-    pub(crate) bytes: Bytes,
+    pub(crate) content: Content,
     /// `application/json` or `text/plain; charset=utf-8`.
     pub(crate) content_type: &'static str,
 }
 
 impl IntoResponse for File {
     fn into_response(self) -> Response {
-        ([(header::CONTENT_TYPE, self.content_type)], self.bytes).into_response()
+        let content_type = [(header::CONTENT_TYPE, self.content_type)];
+        match self.content {
+            Content::Held(bytes) => (content_type, bytes).into_response(),
+            Content::Read(artifact) => (content_type, as_read(artifact)).into_response(),
+        }
     }
+}
+
+/// What a file is made of.
+pub(crate) enum Content {
+    /// All of it, in memory.
+    Held(Bytes),
+    /// What is read while it is sent.
+    Read(ArtifactContent),
+}
+
+/// An artifact, sent as it is read: with its length, so that whoever asks knows of one that broke off.
+fn as_read(content: ArtifactContent) -> impl IntoResponse {
+    let length = [(header::CONTENT_LENGTH, content.size())];
+    let pieces = content
+        .into_pieces()
+        .inspect_err(|error| tracing::error!(%error, "an artifact breaks off while it is sent"));
+    (length, Body::from_stream(pieces))
 }
 
 impl Answer for File {

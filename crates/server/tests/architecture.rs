@@ -40,7 +40,8 @@ fn public_signatures(text: &str) -> Vec<&str> {
 fn every_public_function_of_the_store_takes_a_permit() {
     let exempt = ["acceptance.rs", "credential.rs", "events.rs", "bootstrap.rs", "sessions.rs"];
     // The house's own keys, clock and doors: no row of an account is in them.
-    let plumbing = ["db.rs", "clock.rs", "keyring.rs", "error.rs", "lib.rs"];
+    // What is read of an artifact is reached with a permit first.
+    let plumbing = ["db.rs", "clock.rs", "keyring.rs", "error.rs", "lib.rs", "artifact_store.rs"];
     let mut seen = 0;
     for (path, text) in sources(&crates().join("store/src")) {
         let name = path.file_name().unwrap().to_str().unwrap();

@@ -39,7 +39,7 @@ async fn ran(house: &House, job: i64, manifest: Option<&str>) {
         { "unique_id": "test.shop.orders", "status": "skipped" },
     ] });
     let put = async |path: &str, text: String| {
-        store.put_artifact(&runner, &lease, 1, path, text.into()).await.unwrap();
+        store.put_artifact(&runner, &lease, 1, path, text.as_bytes()).await.unwrap();
     };
     if let Some(manifest) = manifest {
         put("manifest.json", manifest.to_owned()).await;

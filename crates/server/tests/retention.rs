@@ -16,7 +16,7 @@ async fn ran(house: &House, job: i64) -> String {
     let (run, _) = house.begin(&["Invoke dbt with `dbt build`"]).await;
     let runner = house.runner().await;
     let (store, lease) = (&house.app.store, house.lease(run));
-    store.put_artifact(&runner, &lease, 1, "manifest.json", "{}".into()).await.unwrap();
+    store.put_artifact(&runner, &lease, 1, "manifest.json", "{}".as_bytes()).await.unwrap();
     house.finish(run, Outcome::Success).await;
     house.acme.v2(&format!("/runs/{run}/artifacts/manifest.json"))
 }

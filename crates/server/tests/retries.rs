@@ -3,7 +3,6 @@
 
 mod common;
 
-use bytes::Bytes;
 use common::House;
 use domain::{RunId, authz::Category, run::Outcome};
 use reqwest::Method;
@@ -33,8 +32,8 @@ async fn fail_next(house: &House, step: usize, artifacts: &[&str]) -> RunId {
     }
     let (permit, lease) = (house.runner().await, house.lease(run));
     for path in artifacts {
-        let (bytes, step) = (Bytes::from_static(b"{}"), u32::try_from(step).unwrap());
-        house.app.store.put_artifact(&permit, &lease, step, path, bytes).await.unwrap();
+        let (text, step) = ("{}".as_bytes(), u32::try_from(step).unwrap());
+        house.app.store.put_artifact(&permit, &lease, step, path, text).await.unwrap();
     }
     house.finish(run, Outcome::Error).await;
     run

@@ -38,7 +38,7 @@ async fn ran(house: &House, job: i64, warnings: usize, outcome: Outcome, why: &s
     let text = json!({ "args": { "which": "build" }, "results": results }).to_string();
     let runner = house.runner().await;
     let (store, lease) = (&house.app.store, house.lease(run));
-    store.put_artifact(&runner, &lease, 1, "run_results.json", text.into()).await.unwrap();
+    store.put_artifact(&runner, &lease, 1, "run_results.json", text.as_bytes()).await.unwrap();
     house.wait(60);
     store.finish_run(&runner, &lease, outcome, why).await.unwrap();
     run.get()

@@ -4,7 +4,6 @@
 
 mod common;
 
-use bytes::Bytes;
 use common::House;
 use domain::{RunId, authz::Category, run::Outcome};
 use reqwest::Method;
@@ -36,7 +35,7 @@ async fn succeeded(house: &House, job: i64) -> i64 {
 }
 
 async fn put(house: &House, run: RunId, step: u32, path: &str, text: &'static str) {
-    let (permit, bytes) = (house.runner().await, Bytes::from_static(text.as_bytes()));
+    let (permit, bytes) = (house.runner().await, text.as_bytes());
     let lease = house.lease(run);
     house.app.store.put_artifact(&permit, &lease, step, path, bytes).await.unwrap();
 }
@@ -502,6 +501,52 @@ async fn an_artifact_that_is_not_there_is_not_found_in_the_envelope() {
     }
     let empty = house.run(job).await;
     assert_eq!(get(&format!("/runs/{empty}/artifacts/")).await.data(), json!([]));
+}
+
+/// Every file of a run's artifacts, on the disk.
+fn on_disk(house: &House, run: RunId, path: &str) -> std::path::PathBuf {
+    let folder = house.app.store.data_dir().artifacts();
+    folder.join(format!("{}/{run}/1/{path}", house.acme.id))
+}
+
+#[tokio::test]
+async fn a_large_artifact_that_was_altered_or_cut_off_looks_whole_to_nobody() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    house.run(job).await;
+    let (run, _) = house.begin(&["Invoke dbt with `dbt docs generate`"]).await;
+    let whole = "<html>".repeat(500_000);
+    let (permit, lease) = (house.runner().await, house.lease(run));
+    for path in ["catalog.json", "static_index.html"] {
+        let put = house.app.store.put_artifact(&permit, &lease, 1, path, whole.as_bytes());
+        put.await.unwrap();
+    }
+    house.finish(run, Outcome::Success).await;
+    let docs = format!("/docs/{}/{}/", house.acme.id, house.sales.id);
+    let artifact = house.acme.v2(&format!("/runs/{run}/artifacts/catalog.json"));
+    let answer = async |path: &str| {
+        let answer = house.acme.admin.request(Method::GET, path).send().await.unwrap();
+        let length = answer.content_length().unwrap();
+        assert_eq!(length == 3_000_000, answer.status() == 200, "{length}");
+        (answer.status().as_u16(), answer.bytes().await)
+    };
+    for (path, name) in [(&artifact, "catalog.json"), (&docs, "static_index.html")] {
+        let (status, body) = answer(path).await;
+        assert!(status == 200 && body.unwrap() == whole, "{path}");
+
+        // As long as it was: that it is another shows at its end alone, which is not sent.
+        let file = on_disk(&house, run, name);
+        let altered = whole.replacen("<html>", "<HTML>", 1);
+        std::fs::write(&file, &altered).unwrap();
+        let (status, body) = answer(path).await;
+        assert!(status == 200 && body.is_err(), "{path}: {body:?}");
+
+        // Of another length it is not begun.
+        std::fs::write(&file, whole.split_at(2_999_999).0).unwrap();
+        let (status, body) = answer(path).await;
+        assert_eq!(status, 500, "{path}");
+        assert!(!String::from_utf8_lossy(&body.unwrap()).contains("<html>"), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -22,7 +22,8 @@ async fn ran(house: &House, job: i64, models: usize) {
         house.step(step, "done", Outcome::Success).await;
     }
     let (permit, lease) = (house.runner().await, house.lease(run));
-    let put = house.app.store.put_artifact(&permit, &lease, 2, "run_results.json", results(models));
+    let (store, results) = (&house.app.store, results(models));
+    let put = store.put_artifact(&permit, &lease, 2, "run_results.json", &results[..]);
     assert!(put.await.is_ok());
     house.finish(run, Outcome::Success).await;
 }

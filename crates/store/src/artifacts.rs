@@ -4,17 +4,13 @@
 //! are there and what their SHA-256 is, and is written after them. They are put there whole or not
 //! at all, and what is read is held to the row.
 
-use std::sync::Arc;
-
-use aws_lc_rs::digest;
-use bytes::Bytes;
 use domain::{
     AccountId, JobId, RunId,
     authz::{Permit, Read, Runs, Write},
     lease::Lease,
     run::RunStatus,
 };
-use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, path::Path};
+use object_store::path::Path;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
@@ -22,8 +18,11 @@ use sea_orm::{
     sea_query::{Expr, OnConflict},
 };
 
+use tokio::io::AsyncRead;
+
 use crate::{
-    DataDir, Store, StoreError,
+    ArtifactContent, Store, StoreError,
+    artifact_store::{self, Pieces, Print, other_than_stored},
     entities::{
         artifact::{ActiveModel, Column, Entity, Model},
         run,
@@ -47,7 +46,8 @@ pub struct Artifact {
 }
 
 impl Store {
-    /// Keeps an artifact of a step, in place of an earlier one. `path` is relative, without `..`.
+    /// Keeps an artifact of a step, in place of an earlier one: all that there is to read, at most a few
+    /// MiB of it in memory. `path` is relative, without `..`.
     ///
     /// # Errors
     /// [`StoreError::Invalid`], [`StoreError::NotFound`], [`StoreError::LeaseLost`],
@@ -58,25 +58,22 @@ impl Store {
         lease: &Lease,
         step: u32,
         path: &str,
-        bytes: Bytes,
+        from: impl AsyncRead + Unpin,
     ) -> Result<(), StoreError> {
         let run = lease.run;
         let place = place(permit.account(), run, step, path)?;
-        let size = i64::try_from(bytes.len()).map_err(StoreError::corrupt)?;
         // Nothing is stored for a run that is another's; no writer waits while bytes are.
         let tx = self.begin_leased(permit, lease).await?;
         let of = runs::find(tx.db(), tx.account(), run).await?;
         drop(tx);
-        let tally = Tally::of(path, &bytes);
-        let sha256 = sha256(bytes.clone()).await?;
-        self.artifact_store().put(&place, bytes.into()).await.map_err(unavailable)?;
+        let (print, tally) = self.put_and_tally(place, path, from).await?;
         let tx = self.begin_leased(permit, lease).await?;
         let row = ActiveModel {
             run_id: Set(run.get()),
             step: Set(step.into()),
             path: Set(path.to_owned()),
-            size: Set(size),
-            sha256: Set(Some(sha256)),
+            size: Set(i64::try_from(print.size).map_err(StoreError::corrupt)?),
+            sha256: Set(print.sha256),
             ..Default::default()
         };
         let again = OnConflict::columns([Column::RunId, Column::Step, Column::Path])
@@ -122,14 +119,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Missing`] (removed by retention),
-    /// [`StoreError::Corrupt`] (not what was stored), [`StoreError::Unavailable`].
+    /// [`StoreError::Corrupt`] (not what was stored), [`StoreError::Unavailable`]. Of one that is larger
+    /// than 1 MiB the bytes tell so at their end.
     pub async fn artifact(
         &self,
         permit: &Permit<Read, Runs>,
         run: RunId,
         path: &str,
         step: Option<u32>,
-    ) -> Result<Bytes, StoreError> {
+    ) -> Result<ArtifactContent, StoreError> {
         let of = reached(permit).filter(run::Column::Id.eq(run.get()));
         let found = self.fetch(permit, of.select_only().column(run::Column::Id), path, step);
         match found.await {
@@ -147,7 +145,7 @@ impl Store {
         permit: &Permit<Read, Runs>,
         job: JobId,
         path: &str,
-    ) -> Result<Bytes, StoreError> {
+    ) -> Result<ArtifactContent, StoreError> {
         let successful = reached(permit)
             .filter(run::Column::JobId.eq(job.get()))
             .filter(run::Column::Status.eq(i64::from(RunStatus::SUCCESS.code())));
@@ -155,14 +153,32 @@ impl Store {
         self.fetch(permit, latest, path, None).await
     }
 
-    /// The bytes of the last step that has the path, of a run that `runs` names by its id.
+    /// Stores what is read, and counts the results in it meanwhile.
+    async fn put_and_tally(
+        &self,
+        place: Path,
+        path: &str,
+        from: impl AsyncRead + Unpin,
+    ) -> Result<(Print, Option<Tally>), StoreError> {
+        let store = self.artifact_store_handle();
+        if !Tally::is_in(path) {
+            return Ok((artifact_store::put(store, place, from, None).await?, None));
+        }
+        let (to, pieces) = Pieces::new();
+        let path = path.to_owned();
+        let tally = tokio::task::spawn_blocking(move || Tally::of(&path, pieces));
+        let print = artifact_store::put(store, place, from, Some(to)).await?;
+        Ok((print, tally.await.map_err(StoreError::corrupt)?))
+    }
+
+    /// The artifact of the last step that has the path, of a run that `runs` names by its id.
     async fn fetch(
         &self,
         permit: &Permit<Read, Runs>,
         runs: Select<run::Entity>,
         path: &str,
         step: Option<u32>,
-    ) -> Result<Bytes, StoreError> {
+    ) -> Result<ArtifactContent, StoreError> {
         let rows = Entity::find()
             .filter(Column::RunId.in_subquery(runs.into_query()))
             .filter(Column::Path.eq(path))
@@ -172,50 +188,32 @@ impl Store {
             None => rows,
         };
         let row = only(rows, self.reader()).await?;
-        self.bytes_of(permit.account(), &row).await
+        self.content_of(permit.account(), row).await
     }
 
-    /// The bytes of an artifact that its row says are there.
-    pub(crate) async fn bytes_of(
+    /// The artifact that its row says is there.
+    pub(crate) async fn content_of(
         &self,
         account: AccountId,
-        row: &Model,
-    ) -> Result<Bytes, StoreError> {
+        row: Model,
+    ) -> Result<ArtifactContent, StoreError> {
         let run = RunId::new(row.run_id).map_err(StoreError::corrupt)?;
         let step = u32::try_from(row.step).map_err(StoreError::corrupt)?;
-        let place = place(account, run, step, &row.path)?;
-        if let Some(bytes) = self.read_as(&place, row.sha256.as_deref()).await? {
-            return Ok(bytes);
+        let (id, place) = (row.id, place(account, run, step, &row.path)?);
+        let store = self.artifact_store();
+        if let Some(content) = artifact_store::get(store, &place, print(row)?).await? {
+            return Ok(content);
         }
         // It may have been written anew since the row was read.
-        let now = only(Entity::find_by_id(row.id), self.reader()).await?;
-        let bytes = self.read_as(&place, now.sha256.as_deref()).await?;
-        bytes.ok_or_else(|| StoreError::Corrupt(format!("artifact {place} is not what was stored")))
-    }
-
-    /// The bytes at a place, if they are those of the digest; artifacts of old have none.
-    async fn read_as(
-        &self,
-        place: &Path,
-        expected: Option<&[u8]>,
-    ) -> Result<Option<Bytes>, StoreError> {
-        let found = self.artifact_store().get(place).await.map_err(unavailable)?;
-        let bytes = found.bytes().await.map_err(unavailable)?;
-        let Some(expected) = expected else { return Ok(Some(bytes)) };
-        let same = sha256(bytes.clone()).await? == expected;
-        Ok(same.then_some(bytes))
+        let now = only(Entity::find_by_id(id), self.reader()).await?;
+        let content = artifact_store::get(store, &place, print(now)?).await?;
+        content.ok_or_else(|| other_than_stored(&place))
     }
 }
 
-/// The SHA-256 of an artifact; a large one keeps no other task waiting.
-async fn sha256(bytes: Bytes) -> Result<Vec<u8>, StoreError> {
-    const SMALL: usize = 1 << 20;
-    let small = bytes.len() <= SMALL;
-    let digest = move || digest::digest(&digest::SHA256, &bytes).as_ref().to_vec();
-    if small {
-        return Ok(digest());
-    }
-    tokio::task::spawn_blocking(digest).await.map_err(unavailable)
+fn print(row: Model) -> Result<Print, StoreError> {
+    let size = u64::try_from(row.size).map_err(StoreError::corrupt)?;
+    Ok(Print { size, sha256: row.sha256 })
 }
 
 /// A catalogue says that docs were generated, `sources.json` that freshness was looked at.
@@ -237,18 +235,6 @@ async fn note_generated(tx: &Tx, run: RunId, path: &str) -> Result<(), StoreErro
 /// The runs that a permit reaches.
 pub(crate) fn reached(permit: &Permit<Read, Runs>) -> Select<run::Entity> {
     run::Entity::within(permit)
-}
-
-/// The store of a data folder's artifacts. Files are flushed to the disk before they count.
-pub(crate) fn open(dir: &DataDir) -> Result<Arc<dyn ObjectStore>, StoreError> {
-    let folder = dir.artifacts();
-    std::fs::create_dir_all(&folder).map_err(unavailable)?;
-    let store = LocalFileSystem::new_with_prefix(folder).map_err(unavailable)?;
-    Ok(Arc::new(store.with_fsync(true).with_automatic_cleanup(true)))
-}
-
-pub(crate) fn unavailable(error: impl std::fmt::Display) -> StoreError {
-    StoreError::Unavailable(format!("the artifact store: {error}"))
 }
 
 /// Where the bytes lie. A path that would not stay under `target/`, or that a file system would

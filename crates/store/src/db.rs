@@ -21,7 +21,7 @@ use sea_orm::{
 use tokio::sync::{Mutex as Turnstile, Notify, OwnedMutexGuard};
 
 use crate::{
-    Clock, Keyring, StoreError, artifacts, dialect, last_used::LastUsed, migrations,
+    ArtifactPlace, Clock, Keyring, StoreError, dialect, last_used::LastUsed, migrations,
     principals::Principals,
 };
 
@@ -123,7 +123,21 @@ impl Store {
     /// [`StoreError::Unavailable`] if the folder cannot be used (the message names it and why);
     /// [`StoreError::Newer`].
     pub async fn open(dir: &DataDir, keyring: Keyring, clock: Clock) -> Result<Self, StoreError> {
+        Self::open_with(dir, keyring, clock, ArtifactPlace::Folder).await
+    }
+
+    /// The same, with artifacts in a place of their own.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; [`StoreError::Unavailable`] if the place cannot be used.
+    pub async fn open_with(
+        dir: &DataDir,
+        keyring: Keyring,
+        clock: Clock,
+        artifacts: ArtifactPlace,
+    ) -> Result<Self, StoreError> {
         dir.prepare()?;
+        let artifacts = artifacts.open(dir).await?;
         // One process at a time: two that turn the same new file into a log-writing one (WAL) do not
         // wait for each other, one of them is refused.
         let _opening = dir.opening().await?;
@@ -151,7 +165,7 @@ impl Store {
             principals: Principals::default(),
             address_rules: AddressRuleCache::default(),
             serving: Mutex::new(None),
-            artifacts: artifacts::open(dir)?,
+            artifacts,
         };
         Ok(Self { inner: Arc::new(inner) })
     }

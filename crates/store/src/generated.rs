@@ -1,6 +1,5 @@
 //! What runs leave for a whole project: its documentation, and how fresh its sources are.
 
-use bytes::Bytes;
 use domain::{
     JobId, ProjectId, RunId,
     authz::{Category, Permit, Read, Runs},
@@ -14,7 +13,7 @@ use sea_orm::{
 };
 
 use crate::{
-    Store, StoreError, dialect,
+    ArtifactContent, Store, StoreError, dialect,
     entities::{artifact, environment, project, run},
     projects,
     rows::{ACTIVE, Placed as _},
@@ -35,14 +34,14 @@ impl Store {
         &self,
         permit: &Permit<Read, Runs>,
         project: ProjectId,
-    ) -> Result<Bytes, StoreError> {
+    ) -> Result<ArtifactContent, StoreError> {
         let production = environment::Column::Category.eq(Category::Production.key());
         let counts = Condition::all()
             .add(run::Column::HasDocs.eq(true))
             .add(run::Column::Status.eq(i64::from(RunStatus::SUCCESS.code())))
             .add(of_job_or("docs_job", production));
         match self.newest(permit, project, DOCS, counts).await? {
-            Some((_, artifact)) => self.bytes_of(permit.account(), &artifact).await,
+            Some((_, artifact)) => self.content_of(permit.account(), artifact).await,
             None => Err(self.missing(permit, project, "no run has generated docs yet").await),
         }
     }
@@ -71,7 +70,7 @@ impl Store {
         if u64::try_from(artifact.size).unwrap_or(u64::MAX) > MOST_BYTES {
             return Err(unread(&"it is too large"));
         }
-        let bytes = self.bytes_of(permit.account(), &artifact).await?;
+        let bytes = self.content_of(permit.account(), artifact).await?.bytes().await?;
         let found = SourceFreshness::parse(&bytes).map_err(|wrong| unread(&wrong))?;
         let job = JobId::new(run.job_id).map_err(StoreError::corrupt)?;
         Ok(((job, RunId::new(run.id).map_err(StoreError::corrupt)?), found))

@@ -30,6 +30,7 @@
 
 mod acceptance;
 mod accounts;
+mod artifact_store;
 mod artifacts;
 mod audit;
 mod audit_exports;
@@ -77,6 +78,7 @@ mod repositories;
 mod retention;
 mod rows;
 mod runs;
+mod s3;
 mod schedules;
 mod seal;
 mod seats;
@@ -97,6 +99,7 @@ mod warehouse_credentials;
 mod webhooks;
 
 pub use accounts::AccountChange;
+pub use artifact_store::{ArtifactContent, ArtifactPlace};
 pub use artifacts::Artifact;
 pub use audit::AuditError;
 pub use bootstrap::{Bootstrapped, NewAccount};
@@ -113,6 +116,7 @@ pub use outbox::Ticket;
 pub use runs::{
     ClaimedRun, DebugLog, GitDeliveryOutcome, LatestRuns, LogMark, LogPiece, StepWithLogs,
 };
+pub use s3::{S3, S3Keys};
 pub use service_tokens::{ImportedToken, NewServiceToken, TokenChange};
 pub use sessions::{Candidate, LiveSession, Proven};
 pub use token_rotations::{CredentialOfToken, RotatedToken};

@@ -132,10 +132,12 @@ impl Store {
             .filter(artifact::Column::Path.is_in(["manifest.json", "run_results.json"]))
             .order_by_asc(artifact::Column::Step);
         for artifact in left.all(self.reader()).await.map_err(StoreError::db)? {
-            let bytes = self.bytes_of(account, &artifact).await?;
-            match &*artifact.path {
-                "manifest.json" => manifest = Some(bytes),
-                _ => results.push(bytes),
+            let is_manifest = artifact.path == "manifest.json";
+            let bytes = self.content_of(account, artifact).await?.bytes().await?;
+            if is_manifest {
+                manifest = Some(bytes);
+            } else {
+                results.push(bytes);
             }
         }
         // A run that broke off before dbt had read the project.

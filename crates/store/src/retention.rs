@@ -9,8 +9,8 @@ use domain::{
     authz::{Action, Denied, Permit, PrincipalId, Read, Rule, Runs, SystemTask, Write},
     run::{NoRetry, RunStatus},
 };
-use futures_util::TryStreamExt as _;
-use object_store::{ObjectStoreExt as _, path::Path};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::path::Path;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, QueryOrder as _,
@@ -21,7 +21,8 @@ use serde_json::json;
 
 use crate::{
     Store, StoreError,
-    artifacts::{reached, unavailable},
+    artifact_store::unavailable,
+    artifacts::reached,
     entities::{artifact, artifact_pruning, job, run, run_step, step_debug_chunk, time},
     rows::{ACTIVE, of_account},
 };
@@ -101,10 +102,11 @@ impl Store {
     async fn sweep(&self, permit: &Permit<Write, Runs>, run: RunId) -> Result<(), StoreError> {
         let folder: Path = [permit.account().to_string(), run.to_string()].into_iter().collect();
         let files = self.artifact_store().list(Some(&folder));
-        let files: Vec<_> = files.try_collect().await.map_err(unavailable)?;
-        for file in files {
-            self.artifact_store().delete(&file.location).await.map_err(unavailable)?;
-        }
+        let files: Vec<_> =
+            files.map_ok(|file| file.location).try_collect().await.map_err(unavailable)?;
+        let gone =
+            self.artifact_store().delete_stream(stream::iter(files.into_iter().map(Ok)).boxed());
+        gone.try_for_each(|_| async { Ok(()) }).await.map_err(unavailable)?;
         let tx = self.begin(permit).await?;
         artifact_pruning::Entity::update_many()
             .col_expr(artifact_pruning::Column::Swept, Expr::value(true))

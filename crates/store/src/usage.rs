@@ -1,10 +1,13 @@
 //! What an account used, out of its own records of runs; and who is billed for it.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{BufReader, Read},
+};
 
 use domain::{
     AccountId, AccountPlan, ProjectId, RunId,
-    authz::{Permit, Read, Write, kinds::Billing as BillingKind},
+    authz::{self, Permit, Write, kinds::Billing as BillingKind},
     usage::{Billing, Month, Months, Seats, Usage},
     user::Email,
 };
@@ -48,7 +51,7 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub async fn usage(
         &self,
-        permit: &Permit<Read, BillingKind>,
+        permit: &Permit<authz::Read, BillingKind>,
         months: &Months,
     ) -> Result<Vec<Usage>, StoreError> {
         let db = self.reader();
@@ -100,7 +103,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn billing(&self, permit: &Permit<Read, BillingKind>) -> Result<Billing, StoreError> {
+    pub async fn billing(
+        &self,
+        permit: &Permit<authz::Read, BillingKind>,
+    ) -> Result<Billing, StoreError> {
         billing_of(self.reader(), permit.account()).await
     }
 
@@ -195,15 +201,20 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Counts an artifact's results; `None` if it has none. One that is not dbt's counts for
-    /// nothing.
-    pub(crate) fn of(path: &str, bytes: &[u8]) -> Option<Self> {
+    /// Whether an artifact of this path has results.
+    pub(crate) fn is_in(path: &str) -> bool {
+        matches!(path, "run_results.json" | "sources.json")
+    }
+
+    /// Counts an artifact's results while it is read; `None` if it has none. One that is not dbt's
+    /// counts for nothing.
+    pub(crate) fn of(path: &str, from: impl Read) -> Option<Self> {
         let warns: fn(&Outcome) -> bool = match path {
             "run_results.json" => |outcome| outcome.status == "warn",
             "sources.json" => |outcome| outcome.status != "pass",
             _ => return None,
         };
-        let Ok(Results { args, results }) = serde_json::from_slice(bytes) else {
+        let Ok(Results { args, results }) = serde_json::from_reader(BufReader::new(from)) else {
             return Some(Self { models_built: 0, warnings: 0 });
         };
         let builds = args.is_some_and(|args| matches!(&*args.which, "build" | "run" | "retry"));
@@ -305,7 +316,7 @@ mod tests {
         }
         assert_eq!(tally("run_results.json", b"no JSON"), (0, 0));
         assert_eq!(tally("run_results.json", b"{}"), (0, 0));
-        assert_eq!(Tally::of("manifest.json", b"{}"), None);
+        assert_eq!(Tally::of("manifest.json", &b"{}"[..]), None);
     }
 
     #[test]

@@ -68,7 +68,7 @@ async fn write_all(owner: &Owner, lease: &Lease) -> BTreeMap<&'static str, Resul
         ("log", store.append_log(&runner, lease, step, "x").await),
         ("debug log", store.append_debug_log(&runner, lease, step, "x").await),
         ("progress", store.note_progress(&runner, lease, step, HALF).await),
-        ("artifact", store.put_artifact(&runner, lease, 1, "manifest.json", "x".into()).await),
+        ("artifact", store.put_artifact(&runner, lease, 1, "manifest.json", "x".as_bytes()).await),
         ("end", store.finish_step(&runner, lease, step, Outcome::Success).await),
         ("finish", store.finish_run(&runner, lease, Outcome::Success, "").await.map(|_| ())),
     ]

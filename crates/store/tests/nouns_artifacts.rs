@@ -1,11 +1,13 @@
 //! Artifacts: where they lie, which one is meant, and what is refused.
 #![expect(clippy::unwrap_used, reason = "a failure is a failed test")]
 
+mod artifact_place;
 mod common;
 mod nouns;
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
+use artifact_place::holds_artifacts;
 use bytes::Bytes;
 use common::{house, number};
 use domain::{
@@ -15,6 +17,7 @@ use domain::{
     run::Outcome,
 };
 use nouns::{Owner, admin};
+use object_store::local::LocalFileSystem;
 use store::StoreError;
 
 async fn put(
@@ -25,7 +28,7 @@ async fn put(
     text: &str,
 ) -> Result<(), StoreError> {
     let runner = owner.runner().await;
-    owner.store.put_artifact(&runner, lease, step, path, Bytes::from(text.to_owned())).await
+    owner.store.put_artifact(&runner, lease, step, path, text.as_bytes()).await
 }
 
 async fn get(
@@ -35,7 +38,7 @@ async fn get(
     step: Option<u32>,
 ) -> Result<Bytes, StoreError> {
     let permit: Permit<Read, Runs> = owner.permit().await;
-    owner.store.artifact(&permit, run, path, step).await
+    owner.store.artifact(&permit, run, path, step).await?.bytes().await
 }
 
 /// Every file below a folder.
@@ -84,6 +87,14 @@ async fn the_last_step_that_has_it_is_meant_unless_one_is_named() {
 }
 
 #[tokio::test]
+async fn a_folder_holds_artifacts_whole_or_not_at_all_and_gives_them_as_they_were_stored() {
+    let house = house().await;
+    let folder = house.store.data_dir().artifacts();
+    let raw = LocalFileSystem::new_with_prefix(folder).unwrap();
+    holds_artifacts(&house, Arc::new(raw)).await;
+}
+
+#[tokio::test]
 async fn a_jobs_artifact_is_of_its_latest_successful_run() {
     let house = house().await;
     let ada = admin(&house);
@@ -104,7 +115,8 @@ async fn a_jobs_artifact_is_of_its_latest_successful_run() {
     }
 
     let permit: Permit<Read, Runs> = ada.permit().await;
-    let fetch = async |path: &str| house.store.job_artifact(&permit, of.job, path).await;
+    let fetch =
+        async |path: &str| house.store.job_artifact(&permit, of.job, path).await?.bytes().await;
     assert_eq!(fetch("manifest.json").await.unwrap(), "latest");
     assert!(matches!(fetch("catalog.json").await, Err(StoreError::NotFound)));
 }

@@ -188,7 +188,7 @@ async fn another_accounts_objects_cannot_be_changed_deleted_or_run() {
         store.append_debug_log(&runner, &held, theirs.step, "x"),
         store.note_progress(&runner, &held, theirs.step, Progress { done: 1, total: 2 }),
         store.finish_step(&runner, &held, theirs.step, Outcome::Success),
-        store.put_artifact(&runner, &held, 1, "manifest.json", "x".into()),
+        store.put_artifact(&runner, &held, 1, "manifest.json", "x".as_bytes()),
     );
     let expired = ExpiredLease { id: held.id, run: held.run, renewed_at: common::noon() };
     assert_eq!(store.reap_run(&runner, &expired).await.unwrap(), None, "it is not ours to end");
@@ -200,7 +200,7 @@ async fn another_accounts_objects_cannot_be_changed_deleted_or_run() {
     assert_eq!(house.records().await, before);
     let runs: Permit<Read, Runs> = bob.permit().await;
     let manifest = store.artifact(&runs, theirs.run, "manifest.json", None).await.unwrap();
-    assert_eq!(manifest, "{}");
+    assert_eq!(manifest.bytes().await.unwrap(), "{}");
     assert_eq!(bob.run(queued).await.state.status(), domain::run::RunStatus::STARTING);
 }
 
@@ -234,7 +234,7 @@ async fn how_a_run_goes_is_written_by_the_runner_alone() {
         store.finish_step(&permit, &held, of.step, Outcome::Success),
         store.finish_run(&permit, &held, Outcome::Success, ""),
         store.reap_run(&permit, &expired),
-        store.put_artifact(&permit, &held, 1, "manifest.json", "x".into()),
+        store.put_artifact(&permit, &held, 1, "manifest.json", "x".as_bytes()),
     );
     assert_eq!(ada.run(held.run).await.state.status(), domain::run::RunStatus::STARTING);
 }

@@ -24,8 +24,8 @@ async fn left(ada: &Owner, job: JobId, paths: &[&str], outcome: Outcome) -> RunI
     let lease = ada.begin(job).await;
     let (run, runner) = (lease.run, ada.runner().await);
     for path in paths {
-        let bytes = Bytes::from(format!("{path} of {run}"));
-        ada.store.put_artifact(&runner, &lease, 1, path, bytes).await.unwrap();
+        let text = format!("{path} of {run}");
+        ada.store.put_artifact(&runner, &lease, 1, path, text.as_bytes()).await.unwrap();
     }
     ada.finish(&lease, outcome).await;
     run
@@ -33,7 +33,7 @@ async fn left(ada: &Owner, job: JobId, paths: &[&str], outcome: Outcome) -> RunI
 
 async fn get(ada: &Owner, run: RunId, path: &str) -> Result<Bytes, StoreError> {
     let permit: Permit<Read, Runs> = ada.permit().await;
-    ada.store.artifact(&permit, run, path, None).await
+    ada.store.artifact(&permit, run, path, None).await?.bytes().await
 }
 
 /// Removes what ended more than so many days ago; gives of how many runs.

@@ -3,7 +3,6 @@
 
 mod common;
 
-use bytes::Bytes;
 use common::{House, house, name};
 use domain::{
     EnvironmentId, JobId, ProjectId,
@@ -222,7 +221,7 @@ async fn an_artifact_is_of_the_last_step_that_has_it_unless_one_is_named() {
     let worker: Permit<Write, Runs> = house.task(SystemTask::Runner).await;
     let lease = claim(&house, &worker).await.unwrap();
     let put = async |step: u32, path: &str, text: &'static str| {
-        house.store.put_artifact(&worker, &lease, step, path, Bytes::from(text)).await
+        house.store.put_artifact(&worker, &lease, step, path, text.as_bytes()).await
     };
     put(4, "manifest.json", "old").await.unwrap();
     put(5, "manifest.json", "new").await.unwrap();
@@ -232,7 +231,8 @@ async fn an_artifact_is_of_the_last_step_that_has_it_unless_one_is_named() {
         assert!(matches!(refused, Err(StoreError::Invalid { field: "path", .. })), "{path:?}");
     }
     let read: Permit<Read, Runs> = house.permit().await;
-    let get = async |step| house.store.artifact(&read, run, "manifest.json", step).await;
+    let get =
+        async |step| house.store.artifact(&read, run, "manifest.json", step).await?.bytes().await;
     assert_eq!(get(None).await.unwrap(), "new");
     assert_eq!(get(Some(4)).await.unwrap(), "old");
     assert!(matches!(get(Some(9)).await, Err(StoreError::NotFound)));

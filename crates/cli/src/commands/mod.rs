@@ -26,6 +26,7 @@ use store::{Clock, DataDir, Keyring, Store};
 
 use crate::{
     args::{Arguments, ClientArgs, Command, DataDirArgs},
+    config::Config,
     error::CliError,
     output,
 };
@@ -83,6 +84,14 @@ fn check_is_made(dir: &DataDir) -> Result<(), CliError> {
 async fn open_with(dir: &DataDir, keyring: &Path, clock: Clock) -> Result<Store, CliError> {
     let keyring = Keyring::of(dir, keyring)?;
     Ok(Store::open(dir, keyring, clock).await?)
+}
+
+/// Opens a data folder as the configuration says, for what executes or serves runs.
+async fn open_as(config: &Config, clock: Clock) -> Result<Store, CliError> {
+    let dir = DataDir::new(&config.data_dir);
+    let artifacts = config.artifacts.place()?;
+    let keyring = Keyring::of(&dir, &config.keyring())?;
+    Ok(Store::open_with(&dir, keyring, clock, artifacts).await?)
 }
 
 impl ClientArgs {

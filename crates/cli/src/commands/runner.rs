@@ -6,7 +6,7 @@ use runner::Runner;
 use store::{Clock, DataDir};
 
 use super::{
-    check_is_made, open_with,
+    check_is_made, open_as,
     serve::{asked_to_stop, find_dbt, listen_to_log},
 };
 use crate::{args::RunnerArgs, config::Config, error::CliError, output};
@@ -17,7 +17,7 @@ pub(super) async fn run(args: &RunnerArgs) -> Result<ExitCode, CliError> {
     let dir = DataDir::new(&config.data_dir);
     check_is_made(&dir)?;
     config.dbt = find_dbt(&config.dbt, &dir)?;
-    let store = open_with(&dir, &config.keyring(), Clock::System).await?;
+    let store = open_as(&config, Clock::System).await?;
     let mut told = config.runner();
     told.hidden.extend(args.config.clone());
     if let Some(millis) = args.test_lease {

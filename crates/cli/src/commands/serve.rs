@@ -11,7 +11,7 @@ use store::{Clock, DataDir, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::open_with;
+use super::open_as;
 use crate::{args::ServeArgs, config::Config, error::CliError, output};
 
 pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
@@ -22,7 +22,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
     if !config.no_runner {
         config.dbt = find_dbt(&config.dbt, &dir)?;
     }
-    let store = open_with(&dir, &config.keyring(), clock).await?;
+    let store = open_as(&config, clock).await?;
     store.lock_for_serving()?;
     let listen = ServerConfig {
         public_url: config.public_url.clone(),

@@ -91,6 +91,34 @@ fn an_artifact_of_two_gib_is_refused_by_name_and_nothing_of_it_is_kept() {
 }
 
 #[test]
+fn an_artifact_of_200_mib_is_never_whole_in_the_servers_memory() {
+    const SIZE: u64 = 200 * MIB;
+    let folder = Folder::new();
+    let admin = folder.init("Acme");
+    let script = format!(
+        "mkdir -p target; echo '{{}}' > target/manifest.json\n\
+         case \"$*\" in *large*) yes 0123456789abcde | head -c {SIZE} > target/manifest.json ;; esac"
+    );
+    let server = Server::with_dbt(&folder, &dbt_script(&folder, &script));
+    let small = scripted_job(&folder, &server, &admin, "dbt build");
+    followed(&server, &admin, &small);
+    let path = "/api/v2/accounts/1/runs/1/artifacts/manifest.json";
+    assert_eq!(server.ask(Method::GET, &admin, path, None), serde_json::json!({}));
+    let before = server.status_kib("VmHWM");
+
+    let job = scripted_job(&folder, &server, &admin, "dbt build --vars large");
+    let log = followed(&server, &admin, &job);
+    let stored = server.status_kib("VmHWM") - before;
+    let read = server.length(&admin, "/api/v2/accounts/1/runs/2/artifacts/manifest.json");
+    let sent = server.status_kib("VmHWM") - before;
+
+    println!("stored with {stored} KiB of memory, sent with {sent} KiB");
+    assert!(log.contains(": Success after"), "{log}");
+    assert_eq!(read, SIZE);
+    assert!(sent < 64 * 1024, "{stored} KiB, {sent} KiB");
+}
+
+#[test]
 fn a_run_whose_job_is_deleted_goes_on_to_its_end() {
     let folder = Folder::new();
     let admin = folder.init("Acme");

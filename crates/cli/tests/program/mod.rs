@@ -212,6 +212,22 @@ impl Server {
         })
     }
 
+    /// How many bytes there are at a path, which are read and dropped.
+    pub(crate) fn length(&self, account: &Value, path: &str) -> u64 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let request = client.get(format!("{}{path}", self.url));
+            let secret = account["personal_token"].as_str().unwrap();
+            let mut answer = request.bearer_auth(secret).send().await.unwrap();
+            let mut length = 0;
+            while let Some(piece) = answer.chunk().await.unwrap() {
+                length += piece.len() as u64;
+            }
+            length
+        })
+    }
+
     /// What the kernel counts of its process, in KiB: `VmRSS`, `VmHWM`.
     pub(crate) fn status_kib(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -13,8 +13,9 @@ use crate::{
 
 /// What ran in a step, by its own `run_results.json`.
 async fn ran(house: &House, run: RunId, step: u32) -> Vec<String> {
-    let bytes = house.store.artifact(&house.permit(), run, "run_results.json", Some(step)).await;
-    let results: Value = serde_json::from_slice(&bytes.unwrap()).unwrap();
+    let found = house.store.artifact(&house.permit(), run, "run_results.json", Some(step)).await;
+    let bytes = found.unwrap().bytes().await.unwrap();
+    let results: Value = serde_json::from_slice(&bytes).unwrap();
     let id = |row: &Value| row["unique_id"].as_str().unwrap().to_owned();
     let mut ids: Vec<_> = results["results"].as_array().unwrap().iter().map(id).collect();
     ids.sort();

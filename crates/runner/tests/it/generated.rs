@@ -42,7 +42,7 @@ async fn the_docs_of_the_shop_name_its_models_and_stale_sources_do_not_fail_a_ru
 
     let permit: Permit<Read, Runs> = house.permit();
     let page = house.store.docs_page(&permit, place.project).await.unwrap();
-    let page = String::from_utf8(page.to_vec()).unwrap();
+    let page = String::from_utf8(page.bytes().await.unwrap().to_vec()).unwrap();
     assert!(page.starts_with("<!") && page.contains("model.shop.fct_orders"), "{}", page.len());
     match browser() {
         Some(browser) => {

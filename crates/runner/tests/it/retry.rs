@@ -19,8 +19,9 @@ const WRONG: &str =
 
 /// What ran in a step, by its own `run_results.json`: `model.retry.orders success`.
 async fn ran(house: &House, run: domain::RunId, step: u32) -> Vec<String> {
-    let bytes = house.store.artifact(&house.permit(), run, "run_results.json", Some(step)).await;
-    let results: Value = serde_json::from_slice(&bytes.unwrap()).unwrap();
+    let found = house.store.artifact(&house.permit(), run, "run_results.json", Some(step)).await;
+    let bytes = found.unwrap().bytes().await.unwrap();
+    let results: Value = serde_json::from_slice(&bytes).unwrap();
     let line = |row: &Value| {
         format!("{} {}", row["unique_id"].as_str().unwrap(), row["status"].as_str().unwrap())
     };

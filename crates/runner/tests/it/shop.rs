@@ -36,8 +36,9 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
 
 /// How many results are in a step's own `run_results.json`.
 async fn results(house: &House, run: domain::RunId, step: u32) -> usize {
-    let bytes = house.store.artifact(&house.permit(), run, "run_results.json", Some(step)).await;
-    let results: Value = serde_json::from_slice(&bytes.unwrap()).unwrap();
+    let found = house.store.artifact(&house.permit(), run, "run_results.json", Some(step)).await;
+    let bytes = found.unwrap().bytes().await.unwrap();
+    let results: Value = serde_json::from_slice(&bytes).unwrap();
     results["results"].as_array().unwrap().len()
 }
 

@@ -143,7 +143,7 @@ async fn executed(app: &TestApp, account: &TestAccount, run: i64, mark: &str) ->
         ("static_index.html", page),
         ("sources.json", sources),
     ] {
-        store.put_artifact(&permit, &lease, 1, path, text.into()).await.unwrap();
+        store.put_artifact(&permit, &lease, 1, path, text.as_bytes()).await.unwrap();
     }
     store.finish_step(&permit, &lease, step, Outcome::Success).await.unwrap();
     store.finish_run(&permit, &lease, Outcome::Success, "").await.unwrap();

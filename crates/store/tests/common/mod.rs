@@ -22,7 +22,10 @@ use domain::{
 };
 use rand::{SeedableRng as _, rngs::StdRng};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
-use store::{Clock, DataDir, Keyring, NewAccount, NewServiceToken, Store, StoreError, TokenChange};
+use store::{
+    ArtifactPlace, Clock, DataDir, Keyring, NewAccount, NewServiceToken, Store, StoreError,
+    TokenChange,
+};
 use tempfile::TempDir;
 
 /// A data folder, the store on it, and one account with its admin.
@@ -70,11 +73,16 @@ pub(crate) async fn house() -> House {
 }
 
 pub(crate) async fn house_on(plan: Plan) -> House {
+    house_in(plan, ArtifactPlace::Folder).await
+}
+
+/// One that keeps its artifacts in this place.
+pub(crate) async fn house_in(plan: Plan, artifacts: ArtifactPlace) -> House {
     let folder = TempDir::new().unwrap();
     let dir = DataDir::new(folder.path().join("data"));
     let clock = Clock::fixed(noon());
     let keyring = Keyring::load_or_create(&dir.keyring()).unwrap();
-    let store = Store::open(&dir, keyring, clock.clone()).await.unwrap();
+    let store = Store::open_with(&dir, keyring, clock.clone(), artifacts).await.unwrap();
     let (made, secret) = account(&store, "Acme", plan, "ada@example.com", 1).await;
     House { folder, clock, account: made.account.id, user: made.admin.id, secret, store }
 }

@@ -225,7 +225,7 @@ impl Owner {
         store.begin_step(&runner, &lease, step).await.unwrap();
         store.append_log(&runner, &lease, step, "done\n").await.unwrap();
         store.append_debug_log(&runner, &lease, step, "done in 0.1s\n").await.unwrap();
-        store.put_artifact(&runner, &lease, 1, "manifest.json", "{}".into()).await.unwrap();
+        store.put_artifact(&runner, &lease, 1, "manifest.json", "{}".as_bytes()).await.unwrap();
         store.finish_step(&runner, &lease, step, Outcome::Success).await.unwrap();
         self.finish(&lease, Outcome::Success).await;
         (lease.run, step)

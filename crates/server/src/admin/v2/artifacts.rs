@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
-use bytes::Bytes;
 use domain::{
     JobId, RunId,
     authz::{Permit, Read, Runs},
     list::Test,
 };
+use store::ArtifactContent;
 use wire::{ListParams, v2::ArtifactPaths};
 
 use crate::{
-    answer::{File, Object},
+    answer::{Content, File, Object},
     app::App,
     error::ApiError,
     extract::{At, Query, Remainder},
@@ -45,8 +45,8 @@ pub(crate) async fn show(
     Query(params): Query,
 ) -> Result<File, ApiError> {
     let step = step(&params)?;
-    let bytes = app.store.artifact(&permit, id, &path, step).await?;
-    Ok(file(&path, bytes))
+    let content = app.store.artifact(&permit, id, &path, step).await?;
+    Ok(file(&path, content))
 }
 
 /// `GET /api/v2/accounts/{account_id}/jobs/{job_id}/artifacts/{remainder}`: the file of the job's
@@ -57,8 +57,8 @@ pub(crate) async fn show_of_job(
     At(id): At<JobId>,
     Remainder(path): Remainder,
 ) -> Result<File, ApiError> {
-    let bytes = app.store.job_artifact(&permit, id, &path).await?;
-    Ok(file(&path, bytes))
+    let content = app.store.job_artifact(&permit, id, &path).await?;
+    Ok(file(&path, content))
 }
 
 /// The index of a step, counted from 1.
@@ -74,8 +74,8 @@ fn step(params: &ListParams) -> Result<Option<u32>, ApiError> {
 }
 
 /// JSON is told as such, everything else as text: no browser runs it.
-fn file(path: &str, bytes: Bytes) -> File {
+fn file(path: &str, content: ArtifactContent) -> File {
     let json = path.rsplit_once('.').is_some_and(|(_, suffix)| suffix == "json");
     let content_type = if json { "application/json" } else { "text/plain; charset=utf-8" };
-    File { bytes, content_type }
+    File { content: Content::Read(content), content_type }
 }

@@ -14,7 +14,7 @@ use wire::{
 
 use super::{related, same_account, same_project, within};
 use crate::{
-    answer::{Created, File, Object, Page},
+    answer::{Content, Created, File, Object, Page},
     app::App,
     error::ApiError,
     extract::{At, Body, ManagedRepositoryId, Query},
@@ -118,7 +118,7 @@ pub(crate) async fn download(
 ) -> Result<File, ApiError> {
     find(&app, &permit, project, id).await?;
     let bytes = app.store.download_managed_repository(&permit, id).await?.into();
-    Ok(File { bytes, content_type: "application/zip" })
+    Ok(File { content: Content::Held(bytes), content_type: "application/zip" })
 }
 
 /// A page of repositories, as they are asked for.
