@@ -1,6 +1,7 @@
 //! The real program, as a user or a script meets it.
 
 mod buckets;
+mod cancelling;
 mod dbts;
 mod faults;
 mod following;
