@@ -1,9 +1,20 @@
-//! `narrowgate dbt`, with a Python of the test's own.
+//! `narrowgate dbt`: with a Python of the test's own, and once with what there really is.
 #![expect(clippy::unwrap_used, reason = "a test helper fails the test")]
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use crate::program::{Folder, Said};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    program::{Folder, Said, Server, dbt},
+    scripted::{scripted_dbt, scripted_job},
+};
 
 /// A Python that makes environments whose pip notes what it is asked for, and installs a dbt that
 /// says this version.
@@ -21,7 +32,7 @@ fn python(folder: &Folder, version: &str) -> PathBuf {
     file
 }
 
-fn install(folder: &Folder, python: &std::path::Path, more: &[&str]) -> Said {
+fn install(folder: &Folder, python: &Path, more: &[&str]) -> Said {
     let python = python.display().to_string();
     folder.run(&[&["dbt", "install", "--python", &python], more].concat())
 }
@@ -59,5 +70,35 @@ fn an_installation_that_fails_leaves_nothing_and_says_what_failed() {
         assert_eq!(said.code, Some(1), "{said:?}");
         assert!(said.err.contains(words), "{said:?}");
         assert!(!folder.data().join("dbt").join(more).exists());
+    }
+}
+
+/// Python's package index has to be there.
+#[test]
+fn a_real_dbt_1_11_is_installed_and_runs_that_ask_for_its_version_use_it() {
+    let folder = Folder::new();
+    let admin = folder.init("Acme");
+    let python =
+        dbt().map_or_else(|| "python3".into(), |dbt| Path::new(&dbt).with_file_name("python"));
+    let said = install(&folder, &python, &["1.11", "--adapter", "duckdb"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.starts_with("installed 1.11."), "{said:?}");
+    let program = folder.data().join("dbt/1.11/bin/dbt");
+    let version = Command::new(&program).arg("--version").output().unwrap();
+    let version = String::from_utf8_lossy(&[version.stdout, version.stderr].concat()).into_owned();
+    assert!(version.contains("installed: 1.11.") && version.contains("duckdb: "), "{version}");
+
+    // By its own name, and by one that the configuration gives it.
+    let table = format!("[dbt_versions]\n\"1.9\" = {program:?}\n");
+    fs::write(folder.data().join("narrowgate.toml"), table).unwrap();
+    let server = Server::with_dbt(&folder, &scripted_dbt(&folder));
+    let job = scripted_job(&folder, &server, &admin, "dbt parse");
+    for (run, asked) in [(1, "1.11"), (2, "1.9")] {
+        let trigger = json!({ "cause": "by hand", "dbt_version_override": asked });
+        let path = format!("/api/v2/accounts/1/jobs/{job}/run/");
+        server.ask(Method::POST, &admin, &path, Some(&trigger));
+        let log = server.client(&admin, &["run", "logs", &run.to_string(), "--follow"]).out;
+        assert!(log.contains(&format!("dbt {asked} is asked for: ")), "{log}");
+        assert!(log.contains("Running with dbt=1.11.") && log.contains("Success after"), "{log}");
     }
 }
