@@ -1,5 +1,7 @@
 //! The real program, as a user or a script meets it.
 
+#[cfg(feature = "s3")]
+mod bucket_runs;
 mod buckets;
 mod cancelling;
 mod dbts;

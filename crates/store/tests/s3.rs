@@ -1,5 +1,5 @@
 //! Artifacts in a bucket: moto's server stands for Amazon's, and checks who signs each request.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failure is a failed test")]
 
 mod artifact_place;
 mod common;

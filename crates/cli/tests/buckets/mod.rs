@@ -47,7 +47,7 @@ fn what_is_wrong_with_a_bucket_is_one_line_without_a_secret() {
         (fine, KEYS, 0o600, last),
     ] {
         configure(&folder, bucket, keys, mode);
-        let said = folder.serve(&[]);
+        let said = folder.serve(&["--log", "error"]);
         assert!(matches!(said.code, Some(1 | 2)), "{said:?}");
         assert!(said.err.contains(expected) && said.err.lines().count() == 1, "{said:?}");
         assert!(!said.err.contains("a secret") && !said.err.contains("u:p"), "{said:?}");
