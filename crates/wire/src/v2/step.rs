@@ -95,6 +95,17 @@ impl RunStep {
             DebugLog::Whole(log) => (Some(log.unwrap_or(text).to_owned()), None),
             DebugLog::End(log) => (None, Some(last_lines(log.unwrap_or(text)).to_owned())),
         };
+        Self {
+            logs: told(step, text),
+            debug_logs: whole,
+            truncated_debug_logs: end,
+            ..Self::without_logs(step, account, now)
+        }
+    }
+
+    /// A step whose logs are not told.
+    #[must_use]
+    pub fn without_logs(step: &Step, account: AccountId, now: Timestamp) -> Self {
         let (status, word) = step.state.status();
         let (started, finished) = times(step.state);
         let seconds = started.map_or(0, |started| finished.unwrap_or(now).seconds_since(started));
@@ -107,9 +118,9 @@ impl RunStep {
             status_humanized: word.to_owned(),
             status_color: color(step.state).to_owned(),
             name: step.name.clone(),
-            logs: told(step, text),
-            debug_logs: whole,
-            truncated_debug_logs: end,
+            logs: String::new(),
+            debug_logs: None,
+            truncated_debug_logs: None,
             log_path: None,
             debug_log_path: None,
             duration: clock(seconds),

@@ -12,7 +12,7 @@ use domain::{
 use store::StoreError;
 use wire::{
     Include,
-    v2::{Environment, Job, Run, RunAudit, RunFailureDetails, RunStep, RunTrigger, TriggerBody},
+    v2::{Environment, Job, Run, RunAudit, RunFailureDetails, RunTrigger, TriggerBody},
     v3::Repository,
 };
 
@@ -31,7 +31,14 @@ pub(crate) async fn list(
     Query(params): Query,
 ) -> Result<Page<Run>, ApiError> {
     let page = app.store.runs(&permit, &params.query).await?;
-    let rows = with_related(&app, &permit, &params.include, &page.rows).await?;
+    let mut rows = with_related(&app, &permit, &params.include, &page.rows).await?;
+    if wants_steps(&params.include) {
+        let ids: Vec<_> = page.rows.iter().map(|run| run.id).collect();
+        let mut steps = steps::of_page(&app, &permit, &ids).await?;
+        for (row, id) in rows.iter_mut().zip(ids) {
+            row.run_steps = steps.remove(&id).unwrap_or_default();
+        }
+    }
     let mut outlooks = app.store.outlooks(&permit, &page.rows).await?;
     let rows = rows.into_iter().zip(&page.rows);
     let rows = rows.map(|(row, run)| match outlooks.remove(&run.id) {
@@ -52,7 +59,10 @@ pub(crate) async fn show(
     let run = app.store.run(&permit, id).await?;
     let outlook = app.store.outlook(&permit, &run).await?;
     let runs = with_related(&app, &permit, &params.include, &[run]).await?;
-    let run = runs.into_iter().next().ok_or(ApiError::NotFound)?;
+    let mut run = runs.into_iter().next().ok_or(ApiError::NotFound)?;
+    if wants_steps(&params.include) {
+        run.run_steps = steps::of_run(&app, &permit, &params.include, id).await?;
+    }
     Ok(Object(run.with_outlook(outlook)))
 }
 
@@ -120,7 +130,11 @@ fn plain(app: &App, run: &DomainRun) -> Run {
     Run::new(run, &app.public_url, app.store.clock().now())
 }
 
-/// Runs with what the caller wants along, as far as it may read that.
+fn wants_steps(include: &Include) -> bool {
+    include.has("run_steps") || include.has("debug_logs")
+}
+
+/// Runs with what the caller wants along, but for their steps, as far as it may read that.
 async fn with_related(
     app: &App,
     permit: &Permit<Read, Runs>,
@@ -135,7 +149,6 @@ async fn with_related(
         environment: related.environments.get(&run.environment).cloned(),
         repository: related.repositories.get(&run.project).cloned(),
         run_retries: related.retries.as_mut().map(|of| of.remove(&run.id).unwrap_or_default()),
-        run_steps: related.steps.remove(&run.id.get()).unwrap_or_default(),
         ..plain(app, run)
     });
     Ok(whole.collect())
@@ -147,7 +160,6 @@ struct Related {
     jobs: BTreeMap<JobId, Job>,
     environments: BTreeMap<EnvironmentId, Environment>,
     repositories: BTreeMap<ProjectId, Repository>,
-    steps: BTreeMap<i64, Vec<RunStep>>,
     retries: Option<BTreeMap<RunId, Vec<Run>>>,
 }
 
@@ -169,10 +181,6 @@ impl Related {
         if include.has("repository") {
             let ids = runs.iter().map(|run| run.project);
             related.repositories = related::repositories(app, permit, ids).await?;
-        }
-        if include.has("run_steps") || include.has("debug_logs") {
-            let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
-            related.steps = steps::of_runs(app, permit, include, &ids).await?;
         }
         if include.has("run_retries") {
             let mut by_run: BTreeMap<_, Vec<_>> = BTreeMap::new();

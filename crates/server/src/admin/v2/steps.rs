@@ -35,17 +35,28 @@ pub(crate) async fn show(
     Ok(Object(RunStep::new(&found.step, permit.account(), &found.log, debug, now)))
 }
 
-/// The steps of these runs with their logs, by run and in order: three statements.
-pub(super) async fn of_runs(
+/// The steps of a run with their logs, in order: three statements.
+pub(super) async fn of_run(
     app: &App,
     permit: &Permit<Read, Runs>,
     include: &Include,
+    run: RunId,
+) -> Result<Vec<RunStep>, ApiError> {
+    let steps = app.store.run_steps(permit, &[run]).await?;
+    with_logs(app, permit, include, steps).await
+}
+
+/// The steps of a page of runs, by run and in order, in one statement. Their logs stay where they are:
+/// together they could be gigabytes.
+pub(super) async fn of_page(
+    app: &App,
+    permit: &Permit<Read, Runs>,
     runs: &[RunId],
-) -> Result<BTreeMap<i64, Vec<RunStep>>, ApiError> {
-    let steps = app.store.run_steps(permit, runs).await?;
+) -> Result<BTreeMap<RunId, Vec<RunStep>>, ApiError> {
+    let (account, now) = (permit.account(), app.store.clock().now());
     let mut by_run: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for step in with_logs(app, permit, include, steps).await? {
-        by_run.entry(step.run_id).or_default().push(step);
+    for step in app.store.run_steps(permit, runs).await? {
+        by_run.entry(step.run).or_default().push(RunStep::without_logs(&step, account, now));
     }
     Ok(by_run)
 }
