@@ -1,4 +1,4 @@
-//! Runners and their dbt, killed at random: nothing is lost, done twice or left half done.
+//! Runners, their dbt and the server, killed at random: nothing is lost, done twice or left half done.
 //!
 //! 20 kills, or as many as `NARROWGATE_KILLS` says; `NARROWGATE_KILL_SEED` gives another course.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test helper fails the test")]
@@ -197,12 +197,12 @@ fn number_of(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn runners_and_dbt_killed_at_random_lose_no_run_and_do_none_twice() {
+fn runners_dbt_and_the_server_killed_at_random_lose_no_run_and_do_none_twice() {
     killed_at_random("off");
 }
 
 #[test]
-fn runners_and_dbt_in_the_sandbox_killed_at_random_lose_no_run_and_do_none_twice() {
+fn runners_dbt_and_the_server_in_the_sandbox_killed_at_random_lose_no_run_and_do_none_twice() {
     // Where there is none it is the same once more.
     killed_at_random("auto");
 }
@@ -212,12 +212,12 @@ fn killed_at_random(sandbox: &str) {
     let kills = number_of("NARROWGATE_KILLS").unwrap_or(20);
     let seed = number_of("NARROWGATE_KILL_SEED").unwrap_or(1);
     let mut rng = StdRng::seed_from_u64(seed);
-    let world = World::new();
+    let mut world = World::new();
     let dbt = noting_dbt(&world.folder);
     let options = ["--workers", "3", "--test-lease", "2000", "--sandbox", sandbox];
     let start = || Runner::start(&world.folder, &dbt, &options);
     let mut runners = [start(), start()];
-    let (begun, mut of_dbt) = (Instant::now(), 0);
+    let (begun, mut of_dbt, mut of_server) = (Instant::now(), 0, 0);
     for _ in 0..kills {
         for _ in world.under_way()..4 {
             world.trigger(&world.jobs[rng.random_range(0..world.jobs.len())]);
@@ -227,7 +227,11 @@ fn killed_at_random(sandbox: &str) {
             pause();
         }
         let programs = world.programs();
-        if programs.is_empty() || rng.random_bool(0.5) {
+        if rng.random_bool(0.1) {
+            world.server.kill();
+            world.server = Server::start(&world.folder);
+            of_server += 1;
+        } else if programs.is_empty() || rng.random_bool(0.5) {
             let victim = &mut runners[rng.random_range(0..2)];
             victim.kill();
             *victim = start();
@@ -252,7 +256,7 @@ fn killed_at_random(sandbox: &str) {
     let (runs, count) = (world.runs().len(), |sql: &str| world.folder.number(sql));
     let ended = |status: u8| count(&format!("SELECT count(*) FROM runs WHERE status = {status}"));
     println!(
-        "{kills} kills in {killed:?} ({of_dbt} of them of dbt or git) by seed {seed}: {runs} runs, \
+        "{kills} kills in {killed:?} ({of_dbt} of them of dbt or git, {of_server} of the server) by seed {seed}: {runs} runs, \
          {} went well, {} are errors, {} leases ran out",
         ended(10),
         ended(20),

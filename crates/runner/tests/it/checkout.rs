@@ -12,6 +12,7 @@ use std::{
 use domain::{
     environment::BranchName,
     project::{ProjectSpec, Subdirectory},
+    repository::RepositoryName,
     run::{Outcome, Run, Trigger},
 };
 use insta::assert_snapshot;
@@ -104,6 +105,30 @@ async fn a_project_in_a_folder_of_its_repository_runs_there() {
     house.ended(run).await;
     assert_eq!(house.log(run, 4).await, "inside\n");
     runner.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_managed_repository_runs_what_was_pushed_to_it() {
+    let house = House::new().await;
+    let place = house.scripted_place().await;
+    let named = RepositoryName::parse("shop").unwrap();
+    let (store, permit) = (&house.store, house.permit());
+    let managed = store.create_managed_repository(&permit, place.project, &named).await.unwrap();
+    let permit = house.permit();
+    let linked = store.update_project(&permit, place.project, |spec| {
+        Ok::<_, store::StoreError>(ProjectSpec { repository: Some(managed.id), ..spec })
+    });
+    linked.await.unwrap();
+    let work = house.repository("work", &[PROJECT, ("which.txt", "pushed")]);
+    git(Path::new(&work), &["push", "-q", managed.spec.remote.as_str(), "main"]);
+
+    let job = house.job(place, &["dbt run"]).await;
+    let runner = house.runner(house.script("cat which.txt")).await;
+    let run = house.trigger(job).await;
+    let ended = house.ended(run).await;
+    runner.stop().await;
+
+    assert_eq!(house.log(run, 4).await, "pushed\n", "{}", ended.message);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -124,10 +124,10 @@ async fn a_run_on_postgresql_builds_with_the_sealed_password_and_does_not_tell_i
         retries: Some(1),
     };
     let connection = house.connection(platform).await;
-    let login = Login::Postgres { username: "ada".to_owned() };
+    let login = || Login::Postgres { username: "ada".to_owned() };
     let remote = project(&house);
-    let login = Some((login, PASSWORD));
-    let place = house.place_with(&remote, Some(connection), login, |_, _| {}).await;
+    let known = Some((login(), PASSWORD));
+    let place = house.place_with(&remote, Some(connection), known, |_, _| {}).await;
     let job = house.job(place, &["dbt run", "dbt --debug run --vars '{broken: true}'"]).await;
 
     let runner = house.runner(real_dbt()).await;
@@ -147,11 +147,21 @@ async fn a_run_on_postgresql_builds_with_the_sealed_password_and_does_not_tell_i
     assert!(logs.contains("division by zero") && logs.contains("12345"), "{logs}");
     assert!(!logs.contains(PASSWORD));
     assert!(!everywhere(house.store.data_dir().path()).contains(PASSWORD));
+
+    // A wrong one is told as that, and is not told either.
+    let wrong = Some((login(), "no-password-of-hers"));
+    let place = house.place_with(&remote, Some(connection), wrong, |_, _| {}).await;
+    let shut_out = house.trigger(house.job(place, &["dbt run"]).await).await;
+    let ended = house.ended(shut_out).await;
     runner.stop().await;
+    assert_eq!(ended.state.status(), Outcome::Error.into());
+    let logs = house.logs(shut_out).await;
+    assert!(logs.contains("password authentication failed for user \"ada\""), "{logs}");
+    assert!(!everywhere(house.store.data_dir().path()).contains("no-password-of-hers"));
 }
 
 /// All bytes of all files in a folder.
-fn everywhere(folder: &Path) -> String {
+pub(crate) fn everywhere(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap();
     entries
         .map(|entry| entry.unwrap().path())

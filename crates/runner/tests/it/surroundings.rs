@@ -1,6 +1,6 @@
 //! What dbt is given, and what it is not.
 
-use domain::{environment_variable::Place, run::RunStatus};
+use domain::{UserId, environment_variable::Place, run::RunStatus};
 use runner::{Limits, RunnerConfig};
 
 use crate::house::House;
@@ -28,22 +28,32 @@ async fn a_password_is_in_no_log_and_in_no_file_of_the_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn variables_reach_dbt_and_secret_ones_no_log() {
+async fn variables_reach_dbt_by_their_places_and_secret_ones_no_log() {
     let house = House::new().await;
     let place = house.scripted_place().await;
     let job = house.job(place, &["dbt build"]).await;
-    for (name, value) in [("DBT_REGION", "eu"), ("DBT_ENV_SECRET_KEY", "open sesame")] {
-        house.variable(place.project, name, Place::Project, value).await;
-    }
+    let of_environment = Place::Environment { environment_id: place.environment };
     let of_job = Place::Job { job_definition_id: job };
-    house.variable(place.project, "DBT_REGION", of_job, "mars").await;
-    let script =
-        "echo \"$DBT_REGION, $DBT_ENV_SECRET_KEY\"; [ \"$DBT_ENV_SECRET_KEY\" = 'open sesame' ]";
+    let of_ada = Place::User { user_id: UserId::new(1).unwrap() };
+    for (name, of, value) in [
+        ("DBT_REGION", Place::Project, "eu"),
+        ("DBT_REGION", of_environment, "venus"),
+        ("DBT_REGION", of_job, "mars"),
+        ("DBT_REGION", of_ada, "home"),
+        ("DBT_STAGE", Place::Project, "any"),
+        ("DBT_STAGE", of_environment, "production"),
+        ("DBT_MINE", of_ada, "mine"),
+        ("DBT_ENV_SECRET_KEY", Place::Project, "open sesame"),
+    ] {
+        house.variable(place.project, name, of, value).await;
+    }
+    let script = "echo \"$DBT_REGION, $DBT_STAGE, ${DBT_MINE-nobody's}, $DBT_ENV_SECRET_KEY\"; \
+                  [ \"$DBT_ENV_SECRET_KEY\" = 'open sesame' ]";
     let runner = house.runner(house.script(script)).await;
     let run = house.trigger(job).await;
     let ended = house.ended(run).await;
 
-    assert_eq!(house.log(run, 4).await, "mars, *****\n");
+    assert_eq!(house.log(run, 4).await, "mars, production, nobody's, *****\n");
     assert_eq!(ended.state.status(), RunStatus::SUCCESS);
     assert!(!house.logs(run).await.contains("sesame"));
     runner.stop().await;

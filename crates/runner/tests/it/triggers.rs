@@ -10,7 +10,7 @@ use testkit::{TestAccount, TestAnswer, TestApp, TestHook, TestProject};
 
 use crate::{
     house::{eventually, git, real_dbt},
-    postgres::{PASSWORD, Postgres, dbt_has_postgres},
+    postgres::{PASSWORD, Postgres, dbt_has_postgres, everywhere},
     shop::copy_folder,
 };
 
@@ -194,6 +194,11 @@ impl Shop {
         let relations = [self.relation(&tried).await, self.relation(&merged).await];
         assert!(relations[0].contains(&format!(".dbt_cloud_pr_{of_request}_7_staging.")));
         runner.stop().await;
+        let written = everywhere(self.app.store.data_dir().path());
+        assert!(written.contains("Running with dbt="), "logs are among it");
+        for secret in [self.acme.admin.secret(), &self.hook.secret, PASSWORD] {
+            assert!(!written.contains(secret), "{secret}");
+        }
         relations
     }
 }
