@@ -27,7 +27,7 @@ use std::{
 use program::{Folder, Server, dbt, narrowgate};
 use receiver::delivery;
 use reqwest::Method;
-use scripted::{scripted_dbt, scripted_job};
+use scripted::{dbt_script, scripted_dbt, scripted_job};
 use serde_json::{Value, json};
 
 #[test]
@@ -693,7 +693,12 @@ fn kill_9_right_after_an_answer_loses_none_of_200() {
 fn a_run_is_triggered_shown_listed_and_followed() {
     let folder = Folder::new();
     let admin = folder.init("Acme");
-    let server = Server::with_dbt(&folder, &scripted_dbt(&folder));
+    let results = json!({ "args": { "which": "build" }, "results": [
+        { "unique_id": "model.s.a", "status": "success" },
+        { "unique_id": "test.s.b", "status": "warn" },
+    ] });
+    let script = format!("echo done; mkdir target; echo '{results}' > target/run_results.json");
+    let server = Server::with_dbt(&folder, &dbt_script(&folder, &script));
     let job = scripted_job(&folder, &server, &admin, "dbt build");
     let run = |arguments: &[&str]| {
         let said = server.client(&admin, arguments);
@@ -710,6 +715,8 @@ fn a_run_is_triggered_shown_listed_and_followed() {
     );
     let shown = run(&["run", "show", &id]);
     assert!(shown.contains("dbt build") && shown.contains("Success"), "{shown}");
+    assert!(shown.contains("models: 1 passed, 0 warned, 0 failed, 0 skipped\n"), "{shown}");
+    assert!(shown.contains("tests: 0 passed, 1 warned, 0 failed, 0 skipped\n"), "{shown}");
     assert!(run(&["run", "show", &id, "--json"]).contains("\"run_steps\""));
     assert!(run(&["run", "trigger", &job, "--follow"]).contains("is queued"));
     assert_eq!(run(&["run", "list"]).matches("Success").count(), 2);

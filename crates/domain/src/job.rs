@@ -18,6 +18,8 @@ pub struct Job {
     pub spec: JobSpec,
     /// How many of its runs have failed since the last that did not.
     pub failures: u32,
+    /// Whether a run of it has gone well and left a manifest, which others can defer to.
+    pub deferrable: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -51,6 +51,7 @@ pub mod list;
 pub mod model_notification;
 mod name;
 pub mod networks;
+mod node_counts;
 pub mod notification;
 pub mod oauth_configuration;
 pub mod outbox;
@@ -89,5 +90,6 @@ pub use id::{
     SessionId, StepId, TokenCredentialId, UserId,
 };
 pub use name::{InvalidName, Name};
+pub use node_counts::{NodeCounts, NodeEnds};
 pub use plan::{AccountPlan, Plan, UnknownPlan};
 pub use time::{InvalidTimestamp, Timestamp};

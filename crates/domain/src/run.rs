@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, EnvironmentId, JobId, ProjectId, RunId, StepId, Timestamp,
+    AccountId, EnvironmentId, JobId, NodeCounts, ProjectId, RunId, StepId, Timestamp,
     authz::PrincipalId,
     environment::{BranchName, EnvironmentSpec},
     job::{DbtCommand, JobSpec},
@@ -36,6 +36,8 @@ pub struct Run {
     pub git_sha: Option<String>,
     /// The branch that was checked out.
     pub git_branch: Option<String>,
+    /// Whether the commit was in the clone that is kept of the repository; `None` before the checkout.
+    pub used_clone: Option<bool>,
     /// Whether it has generated docs (`catalog.json`).
     pub has_docs: bool,
     /// Whether it has looked at the freshness of sources (`sources.json`).
@@ -52,6 +54,8 @@ pub struct Run {
     pub heartbeat_at: Option<Timestamp>,
     /// Whether a mail has told of its end.
     pub notifications_sent: bool,
+    /// What became of its models and tests so far; `None` before its first results.
+    pub counts: Option<NodeCounts>,
     /// When it was queued.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -260,7 +260,8 @@ impl Execution {
         let made = made?;
         log.say(format_args!("checked out {}", made.sha));
         let (permit, lease) = (&self.permits.write, &self.claimed.lease);
-        self.store().note_checkout(permit, lease, &made.sha, made.branch.as_deref()).await?;
+        let from = (made.branch.as_deref(), made.warm);
+        self.store().note_checkout(permit, lease, &made.sha, from).await?;
         self.checkout = Some(made);
         Ok(())
     }

@@ -293,6 +293,7 @@ mod tests {
             message: String::new(),
             git_sha: None,
             git_branch: None,
+            used_clone: None,
             has_docs: false,
             has_sources: false,
             deferring: None,
@@ -301,11 +302,13 @@ mod tests {
             worker: Some("4711".to_owned()),
             heartbeat_at: None,
             notifications_sent: false,
+            counts: None,
             created_at,
             updated_at,
         };
         let spec = JobSpec::named(project, environment, name("nightly"));
-        let job = Job { id: job, account, spec, failures: 0, created_at, updated_at };
+        let job =
+            Job { id: job, account, spec, failures: 0, deferrable: false, created_at, updated_at };
         let spec = EnvironmentSpec::named(name("Production"));
         let environment =
             Environment { id: environment, account, project, spec, created_at, updated_at };

@@ -115,7 +115,9 @@ async fn a_run_tells_who_executes_it_when_they_were_heard_of_and_what_it_waits_f
         (&shown["executed_by_thread_id"], &shown["owner_thread_id"]),
         (&json!("a test"), &json!("a test"))
     );
-    assert_eq!(shown["last_heartbeat_at"], heard);
+    for field in ["last_heartbeat_at", "last_checked_at"] {
+        assert_eq!(shown[field], heard, "{field}");
+    }
     assert_eq!(house.shown(&format!("/runs/{second}/")).await["blocked_by"], json!([first]));
     let listed = house.shown("/runs/").await;
     let blocked = |run: i64| {

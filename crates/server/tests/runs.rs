@@ -34,7 +34,7 @@ async fn succeeded(house: &House, job: i64) -> i64 {
     run.get()
 }
 
-async fn put(house: &House, run: RunId, step: u32, path: &str, text: &'static str) {
+async fn put(house: &House, run: RunId, step: u32, path: &str, text: &str) {
     let (permit, bytes) = (house.runner().await, text.as_bytes());
     let lease = house.lease(run);
     house.app.store.put_artifact(&permit, &lease, step, path, bytes).await.unwrap();
@@ -469,6 +469,60 @@ async fn artifacts_are_listed_once_each_and_fetched_as_they_are() {
     let of_job = get(&format!("/jobs/{job}/artifacts/manifest.json")).await;
     assert_eq!((of_job.status(), of_job.text().as_str()), (200, "{}"));
     assert_eq!(get(&format!("/runs/{failed}/artifacts/manifest.json")).await.text(), "failed");
+}
+
+#[tokio::test]
+async fn a_run_counts_what_became_of_its_models_and_tests_in_all_its_steps() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    house.run(job).await;
+    let (run, _) = house.begin(&STEPS).await;
+    let path = house.acme.v2(&format!("/runs/{run}/"));
+    assert_eq!(house.acme.admin.get(&path).await.data()["counts"], Value::Null);
+    let results = |which: &str, results: Value| {
+        json!({ "args": { "which": which }, "results": results }).to_string()
+    };
+    let ended = |id: &str, status: &str| json!({ "unique_id": id, "status": status });
+    let built =
+        [ended("model.s.a", "success"), ended("model.s.b", "error"), ended("seed.s.c", "success")];
+    let tested = [ended("test.s.t", "warn"), ended("model.s.a", "skipped")];
+    for (step, text) in [
+        (2, results("build", json!(built))),
+        // Once more: it counts in place of the first.
+        (2, results("build", json!(built))),
+        (3, results("test", json!(tested))),
+        (4, results("generate", json!(built))),
+    ] {
+        put(&house, run, step, "run_results.json", &text).await;
+    }
+    house.finish(run, Outcome::Error).await;
+
+    let counts = json!({
+        "models": { "passed": 1, "warned": 0, "failed": 1, "skipped": 1 },
+        "tests": { "passed": 0, "warned": 1, "failed": 0, "skipped": 0 },
+    });
+    assert_eq!(house.acme.admin.get(&path).await.data()["counts"], counts);
+    let listed = house.acme.admin.get(&house.acme.v2("/runs/")).await.data();
+    assert_eq!(listed[0]["counts"], counts);
+}
+
+#[tokio::test]
+async fn a_job_can_be_deferred_to_once_a_good_run_of_it_has_left_a_manifest() {
+    let house = House::new().await;
+    let job = house.job("Nightly").await;
+    let deferrable = async || {
+        let job = house.acme.admin.get(&house.acme.v2(&format!("/jobs/{job}/"))).await.data();
+        job["is_deferrable"].as_bool().unwrap()
+    };
+    for (outcome, path) in [(Outcome::Error, "manifest.json"), (Outcome::Success, "catalog.json")] {
+        house.run(job).await;
+        let (run, _) = house.begin(&STEPS).await;
+        put(&house, run, 4, path, "{}").await;
+        house.finish(run, outcome).await;
+        assert!(!deferrable().await, "{path}");
+    }
+    succeeded(&house, job).await;
+    assert!(deferrable().await);
 }
 
 #[tokio::test]

@@ -114,6 +114,7 @@ impl Store {
             on_schedule: Set(spec.triggers.schedule),
             after_job_id: Set(after_job(&spec)),
             failures: Set(0),
+            deferrable: Set(false),
             spec: Set(to_text(&spec)?),
             state: Set(ACTIVE),
             created_at: Set(now),
@@ -187,6 +188,7 @@ impl Model {
             account: AccountId::new(self.account_id).map_err(StoreError::corrupt)?,
             spec: from_text(&self.spec)?,
             failures: u32::try_from(self.failures).map_err(StoreError::corrupt)?,
+            deferrable: self.deferrable,
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,
         })

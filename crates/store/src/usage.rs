@@ -6,7 +6,7 @@ use std::{
 };
 
 use domain::{
-    AccountId, AccountPlan, ProjectId, RunId,
+    AccountId, AccountPlan, NodeCounts, ProjectId, RunId,
     authz::{self, Permit, Write, kinds::Billing as BillingKind},
     usage::{Billing, Month, Months, Seats, Usage},
     user::Email,
@@ -23,7 +23,7 @@ use serde_json::json;
 use crate::{
     Store, StoreError, dialect,
     entities::{account, membership, project, run, run_usage},
-    rows::only,
+    rows::{from_text, only, to_text},
     tx::Tx,
 };
 
@@ -191,13 +191,15 @@ fn count(number: i64) -> Result<u64, StoreError> {
 }
 
 /// What a step of a run left tells of models and warnings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Tally {
     /// Models that a command which builds (not `compile` or `docs generate`) built well.
     models_built: usize,
     /// Data tests that warned, and sources that are stale or could not be looked at: the run goes
     /// well all the same.
     warnings: usize,
+    /// What became of models and tests, where a command ran them.
+    counts: NodeCounts,
 }
 
 impl Tally {
@@ -215,15 +217,23 @@ impl Tally {
             _ => return None,
         };
         let Ok(Results { args, results }) = serde_json::from_reader(BufReader::new(from)) else {
-            return Some(Self { models_built: 0, warnings: 0 });
+            return Some(Self::default());
         };
-        let builds = args.is_some_and(|args| matches!(&*args.which, "build" | "run" | "retry"));
+        let which = args.map(|args| args.which).unwrap_or_default();
+        let builds = matches!(&*which, "build" | "run" | "retry");
+        let mut counts = NodeCounts::default();
+        if builds || which == "test" {
+            for result in &results {
+                counts.count(&result.unique_id, &result.status);
+            }
+        }
         let built = |outcome: &&Outcome| {
             builds && outcome.status == "success" && outcome.unique_id.starts_with("model.")
         };
         Some(Self {
             models_built: results.iter().filter(built).count(),
             warnings: results.iter().filter(|outcome| warns(outcome)).count(),
+            counts,
         })
     }
 }
@@ -243,13 +253,34 @@ pub(crate) async fn note(
         project_id: Set(run.project.get()),
         models_built: Set(number(tally.models_built)?),
         warnings: Set(number(tally.warnings)?),
+        counts: Set(Some(to_text(&tally.counts)?)),
     };
     let again = OnConflict::columns([run_usage::Column::RunId, run_usage::Column::Step])
-        .update_columns([run_usage::Column::ModelsBuilt, run_usage::Column::Warnings])
+        .update_columns([
+            run_usage::Column::ModelsBuilt,
+            run_usage::Column::Warnings,
+            run_usage::Column::Counts,
+        ])
         .to_owned();
     run_usage::Entity::insert(row)
         .on_conflict(again)
         .exec_without_returning(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    sum_up(tx, run.id).await
+}
+
+/// Writes what became of models and tests in all steps of a run on the run.
+async fn sum_up(tx: &Tx, run: RunId) -> Result<(), StoreError> {
+    let steps = run_usage::Entity::find().filter(run_usage::Column::RunId.eq(run.get()));
+    let mut counts = NodeCounts::default();
+    for step in steps.all(tx.db()).await.map_err(StoreError::db)? {
+        counts += step.counts.as_deref().map(from_text).transpose()?.unwrap_or_default();
+    }
+    run::Entity::update_many()
+        .col_expr(run::Column::Counts, Expr::value(to_text(&counts)?))
+        .filter(run::Column::Id.eq(run.get()))
+        .exec(tx.db())
         .await
         .map_err(StoreError::db)?;
     Ok(())
@@ -291,7 +322,7 @@ mod tests {
     use super::Tally;
 
     fn tally(path: &str, bytes: &[u8]) -> (usize, usize) {
-        let Tally { models_built, warnings } = Tally::of(path, bytes).unwrap();
+        let Tally { models_built, warnings, .. } = Tally::of(path, bytes).unwrap();
         (models_built, warnings)
     }
 

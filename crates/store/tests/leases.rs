@@ -63,7 +63,7 @@ async fn write_all(owner: &Owner, lease: &Lease) -> BTreeMap<&'static str, Resul
         ("duckdb", store.take_duckdb(&runner, lease, "x.duckdb").await.map(|_| ())),
         ("plan", store.plan_steps(&runner, lease, &["x".to_owned()]).await.map(|_| ())),
         ("start", store.start_run(&runner, lease).await.map(|_| ())),
-        ("checkout", store.note_checkout(&runner, lease, "abc", None).await),
+        ("checkout", store.note_checkout(&runner, lease, "abc", (None, false)).await),
         ("begin", store.begin_step(&runner, lease, step).await),
         ("log", store.append_log(&runner, lease, step, "x").await),
         ("debug log", store.append_debug_log(&runner, lease, step, "x").await),

@@ -12,13 +12,14 @@ use bytes::Bytes;
 use common::{house, number};
 use domain::{
     RunId,
-    authz::{Category, Permit, Read, Runs},
+    authz::{Category, Jobs, Permit, Read, Runs},
     lease::Lease,
     run::Outcome,
 };
 use nouns::{Owner, admin};
 use object_store::local::LocalFileSystem;
-use store::StoreError;
+use sea_orm::ConnectionTrait as _;
+use store::{Keyring, Store, StoreError};
 
 async fn put(
     owner: &Owner,
@@ -119,6 +120,35 @@ async fn a_jobs_artifact_is_of_its_latest_successful_run() {
         async |path: &str| house.store.job_artifact(&permit, of.job, path).await?.bytes().await;
     assert_eq!(fetch("manifest.json").await.unwrap(), "latest");
     assert!(matches!(fetch("catalog.json").await, Err(StoreError::NotFound)));
+}
+
+#[tokio::test]
+async fn what_a_job_of_an_earlier_version_left_can_be_deferred_to() {
+    let house = house().await;
+    let ada = admin(&house);
+    let of = ada.furnish("sales", Category::Staging).await;
+    let other = ada.job(of.project, of.environment).await;
+    let raw = house.raw().await;
+    for statement in [
+        "ALTER TABLE jobs DROP COLUMN \"deferrable\"",
+        "ALTER TABLE runs DROP COLUMN used_clone",
+        "ALTER TABLE runs DROP COLUMN counts",
+        "ALTER TABLE run_usage DROP COLUMN counts",
+        "DELETE FROM seaql_migrations WHERE version LIKE 'm0100%'",
+    ] {
+        raw.execute_unprepared(statement).await.unwrap();
+    }
+    raw.close().await.unwrap();
+    house.store.close().await.unwrap();
+    let dir = house.store.data_dir();
+    let keyring = Keyring::load_or_create(&dir.keyring()).unwrap();
+    let store = Store::open(dir, keyring, house.clock.clone()).await.unwrap();
+    let ada = Owner { store, account: ada.account, secret: house.secret.clone() };
+
+    let permit: Permit<Read, Jobs> = ada.permit().await;
+    for (job, deferrable) in [(of.job, true), (other, false)] {
+        assert_eq!(ada.store.job(&permit, job).await.unwrap().deferrable, deferrable);
+    }
 }
 
 #[tokio::test]

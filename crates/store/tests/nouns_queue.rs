@@ -369,7 +369,7 @@ async fn a_step_goes_from_queued_to_running_to_its_end_and_no_other_way() {
     store.finish_run(&runner, &lease, Outcome::Error, "").await.unwrap();
     let late = [
         store.begin_step(&runner, &lease, two).await,
-        store.note_checkout(&runner, &lease, "abc", None).await,
+        store.note_checkout(&runner, &lease, "abc", (None, false)).await,
         store.finish_run(&runner, &lease, Outcome::Success, "").await.map(|_| ()),
     ];
     assert!(late.iter().all(|late| matches!(late, Err(StoreError::LeaseLost))), "{late:?}");
@@ -396,7 +396,7 @@ async fn a_runs_times_are_there_exactly_when_its_states_are() {
     house.store.start_run(&runner, &lease).await.unwrap();
     let running = RunState::Running { dequeued_at: after(1), started_at: after(2) };
     assert_eq!(ada.run(run.id).await.state, running);
-    house.store.note_checkout(&runner, &lease, "5f3c", Some("main")).await.unwrap();
+    house.store.note_checkout(&runner, &lease, "5f3c", (Some("main"), true)).await.unwrap();
     house.clock.set(after(3));
     house.store.finish_run(&runner, &lease, Outcome::Success, "fine").await.unwrap();
     let ended = ada.run(run.id).await;
@@ -410,8 +410,8 @@ async fn a_runs_times_are_there_exactly_when_its_states_are() {
         }
     );
     assert_eq!(
-        (ended.git_sha.as_deref(), ended.git_branch.as_deref()),
-        (Some("5f3c"), Some("main"))
+        (ended.git_sha.as_deref(), ended.git_branch.as_deref(), ended.used_clone),
+        (Some("5f3c"), Some("main"), Some(true))
     );
     assert_eq!((ended.message.as_str(), ended.updated_at), ("fine", after(3)));
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use wire::v2::{NodeCounts, NodeEnds};
 
 use super::{follow::follow, progress::At};
 use crate::{
@@ -27,6 +28,7 @@ pub(super) struct Run {
     created_at: String,
     nodes_done: Option<u64>,
     nodes_total: Option<u64>,
+    counts: Option<NodeCounts>,
     pub(super) estimated_remaining_seconds: Option<u64>,
     #[serde(default, rename = "run_steps")]
     pub(super) steps: Option<Vec<Step>>,
@@ -83,6 +85,11 @@ async fn show(args: &RunShowArgs) -> Result<ExitCode, CliError> {
     if let Some(at) = At::of(run.nodes_done, run.nodes_total) {
         output::line(at.told(run.estimated_remaining_seconds));
     }
+    for (kind, ends) in
+        run.counts.iter().flat_map(|of| [("models", &of.models), ("tests", &of.tests)])
+    {
+        output::line(told(kind, ends));
+    }
     let steps = run.steps.unwrap_or_default().into_iter();
     let rows = steps.map(|step| {
         [
@@ -95,6 +102,12 @@ async fn show(args: &RunShowArgs) -> Result<ExitCode, CliError> {
     });
     output::table(["step", "name", "status", "duration", "nodes"], rows);
     Ok(ExitCode::SUCCESS)
+}
+
+/// `models: 12 passed, 0 warned, 1 failed, 3 skipped`
+fn told(kind: &str, ends: &NodeEnds) -> String {
+    let NodeEnds { passed, warned, failed, skipped } = ends;
+    format!("{kind}: {passed} passed, {warned} warned, {failed} failed, {skipped} skipped")
 }
 
 async fn list(args: &ClientArgs) -> Result<ExitCode, CliError> {

@@ -108,6 +108,10 @@ async fn a_run_fetches_only_what_is_not_there_yet() {
         assert_eq!(shop.printed(at(sha)).await, text);
         assert_eq!(shop.calls(), ["read-tree"]);
     }
+    // Each run says whether it had to.
+    shop.house.commit("code", &[("which.txt", "third")]);
+    assert_eq!(shop.run(|_| {}).await.used_clone, Some(false));
+    assert_eq!(shop.run(|_| {}).await.used_clone, Some(true));
     assert_eq!(shop.clones().len(), 1);
     runner.stop().await;
 }

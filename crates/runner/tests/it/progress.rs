@@ -3,6 +3,7 @@
 use std::fs;
 
 use domain::{
+    NodeCounts, NodeEnds,
     environment_variable::Place,
     run::{Outcome, Progress},
 };
@@ -59,6 +60,9 @@ async fn a_build_of_the_shop_ends_with_all_its_nodes_done_whatever_became_of_the
     assert_eq!(ended.state.status(), Outcome::Error.into());
     let built = house.steps(run).await[3].progress.unwrap();
     assert_eq!(built, Progress { done: 38, total: 38 }, "{}", house.logs(run).await);
+    let models = NodeEnds { passed: 9, ..NodeEnds::default() };
+    let tests = NodeEnds { passed: 17, warned: 3, failed: 1, skipped: 0 };
+    assert_eq!(ended.counts, Some(NodeCounts { models, tests }));
     runner.stop().await;
 }
 

@@ -17,6 +17,8 @@ pub struct Model {
     pub after_job_id: Option<i64>,
     /// How many runs failed since the last that did not.
     pub failures: i64,
+    /// Whether a good run has left a manifest.
+    pub deferrable: bool,
     pub spec: String,
     pub state: i64,
     pub created_at: i64,

@@ -41,6 +41,8 @@ pub struct Model {
     pub heartbeat_at: Option<i64>,
     /// Whether a mail told of its end.
     pub notifications_sent: bool,
+    pub used_clone: Option<bool>,
+    pub counts: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -14,6 +14,8 @@ pub struct Model {
     pub models_built: i64,
     /// Data tests and sources that it warned of.
     pub warnings: i64,
+    /// What became of its models and tests; none of what an earlier version stored.
+    pub counts: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

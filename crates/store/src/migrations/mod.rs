@@ -30,6 +30,7 @@ mod m0071_token_policies;
 mod m0072_token_rotations;
 mod m0080_token_restrictions;
 mod m0090_sessions;
+mod m0100_known_of_runs;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -72,6 +73,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0050_git_hooks::Migration),
             Box::new(m0042_run_workers::Migration),
             Box::new(m0090_sessions::Migration),
+            Box::new(m0100_known_of_runs::Migration),
             Box::new(m0071_token_policies::Migration),
             Box::new(m0072_token_rotations::Migration),
         ]

@@ -6,12 +6,14 @@ use domain::{
     run_report::Stage,
 };
 use sea_orm::{
-    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    QueryTrait as _,
     sea_query::{Expr, ExprTrait as _},
 };
 use serde_json::json;
 
 use super::{
+    deferral::MANIFEST,
     followers,
     lease::{self, Ending},
     retry,
@@ -19,7 +21,7 @@ use super::{
 use crate::{
     StoreError,
     entities::{
-        job,
+        artifact, job,
         run::{Column, Entity, Model},
         run_step,
     },
@@ -71,6 +73,7 @@ pub(super) async fn end_alone(
     let run = Run { state, retry_point, message, updated_at: tx.now(), ..run };
     save(tx, before, &run).await?;
     count_failures(tx, &run, outcome).await?;
+    note_deferrable(tx, &run, outcome).await?;
     let after = json!({ "outcome": outcome, "message": run.message });
     let object = format!("run:{}", run.id);
     tx.record("run.finished", object, Some(run.project), None, Some(after)).await?;
@@ -89,6 +92,27 @@ async fn count_failures(tx: &Tx, run: &Run, outcome: Outcome) -> Result<(), Stor
     job::Entity::update_many()
         .col_expr(job::Column::Failures, failures)
         .filter(job::Column::Id.eq(run.job.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    Ok(())
+}
+
+/// What went well and has left a manifest can be deferred to.
+async fn note_deferrable(tx: &Tx, run: &Run, outcome: Outcome) -> Result<(), StoreError> {
+    if outcome != Outcome::Success {
+        return Ok(());
+    }
+    let left = artifact::Entity::find()
+        .select_only()
+        .column(artifact::Column::Id)
+        .filter(artifact::Column::RunId.eq(run.id.get()))
+        .filter(artifact::Column::Path.eq(MANIFEST));
+    job::Entity::update_many()
+        .col_expr(job::Column::Deferrable, Expr::value(true))
+        .filter(job::Column::Id.eq(run.job.get()))
+        .filter(job::Column::Deferrable.eq(false))
+        .filter(Expr::exists(left.into_query()))
         .exec(tx.db())
         .await
         .map_err(StoreError::db)?;
@@ -134,6 +158,7 @@ pub(super) async fn save(tx: &Tx, before: RunState, run: &Run) -> Result<(), Sto
         .col_expr(Column::Message, Expr::value(run.message.as_str()))
         .col_expr(Column::GitSha, Expr::value(run.git_sha.clone()))
         .col_expr(Column::GitBranch, Expr::value(run.git_branch.clone()))
+        .col_expr(Column::UsedClone, Expr::value(run.used_clone))
         .col_expr(Column::RetryStep, Expr::value(retry_step))
         .col_expr(Column::NoRetry, Expr::value(no_retry))
         .col_expr(Column::CancelledBy, Expr::value(run.cancelled_by.map(|by| by.to_string())))

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What dbt compares with.
-const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 
 /// Finds the newest run that went well and left a manifest: of the job that is deferred to, or else
 /// in the environment. Written on the run.

@@ -241,6 +241,7 @@ impl Model {
             message: self.message,
             git_sha: self.git_sha,
             git_branch: self.git_branch,
+            used_clone: self.used_clone,
             has_docs: self.has_docs,
             has_sources: self.has_sources,
             deferring: self
@@ -257,6 +258,7 @@ impl Model {
             worker: self.worker,
             heartbeat_at: maybe_time(self.heartbeat_at)?,
             notifications_sent: self.notifications_sent,
+            counts: self.counts.as_deref().map(from_text).transpose()?,
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,
         })

@@ -55,7 +55,7 @@ impl Store {
         Ok(started)
     }
 
-    /// Notes the commit and branch that were checked out.
+    /// Notes the commit and branch that were checked out, and whether the kept clone had the commit.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Conflict`] if the run has finished,
@@ -65,7 +65,7 @@ impl Store {
         permit: &Permit<Write, Runs>,
         lease: &Lease,
         sha: &str,
-        branch: Option<&str>,
+        (branch, used_clone): (Option<&str>, bool),
     ) -> Result<(), StoreError> {
         let tx = self.begin_leased(permit, lease).await?;
         let run = find(tx.db(), tx.account(), lease.run).await?;
@@ -73,7 +73,8 @@ impl Store {
             return Err(already_finished());
         }
         let (git_sha, git_branch) = (Some(sha.to_owned()), branch.map(str::to_owned));
-        let run = Run { git_sha, git_branch, updated_at: tx.now(), ..run };
+        let used_clone = Some(used_clone);
+        let run = Run { git_sha, git_branch, used_clone, updated_at: tx.now(), ..run };
         save(&tx, run.state, &run).await?;
         tx.commit_unrecorded().await
     }

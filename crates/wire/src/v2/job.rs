@@ -167,7 +167,7 @@ impl Job {
             run_failure_count: job.failures,
             lifecycle_webhooks: echoed.lifecycle_webhooks,
             lifecycle_webhooks_url: None,
-            is_deferrable: false,
+            is_deferrable: job.deferrable,
             deferring_job_definition_id: echoed.deferring_job.map(Into::into),
             deferring_environment_id: echoed.deferring_environment.map(Into::into),
             job_completion_trigger_condition: echoed.completion_condition.as_ref().map(Into::into),
@@ -251,6 +251,7 @@ mod tests {
             account: AccountId::new(1).unwrap(),
             spec: JobSpec::named(project, environment, Name::parse("Nightly").unwrap()),
             failures: 0,
+            deferrable: true,
             created_at: at,
             updated_at: at,
         }

@@ -8,6 +8,7 @@ mod invite;
 mod job;
 mod job_body;
 mod license;
+mod node_counts;
 mod notification;
 mod run;
 mod schedule;
@@ -30,6 +31,7 @@ pub use job_body::{
     JobSettingsBody, JobTriggersBody,
 };
 pub use license::{LicenseAllocation, LicenseDetail};
+pub use node_counts::{NodeCounts, NodeEnds};
 pub use notification::{Notification, NotificationBody, Unsubscribed};
 pub use run::{
     DeprecationWarnings, Run, RunAudit, RunAuditActor, RunAuditEvent, RunFailureDetails, run_href,

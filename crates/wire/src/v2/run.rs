@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Environment, Job, RunStep, RunTrigger,
+    Environment, Job, NodeCounts, RunStep, RunTrigger,
     duration::{clock, humanized},
 };
 use crate::v3::Repository;
@@ -107,8 +107,10 @@ pub struct Run {
     pub repository: Option<Repository>,
     pub run_steps: Vec<RunStep>,
     pub audit: Option<RunAudit>,
-    /// Of a run under way: how many nodes dbt is through with in the newest step that runs nodes. An
-    /// addition, like the two after it.
+    /// What became of its models and tests so far, all steps together; null before the first results.
+    /// An addition, like the three after it.
+    pub counts: Option<NodeCounts>,
+    /// Of a run under way: how many nodes dbt is through with in the newest step that runs nodes.
     pub nodes_done: Option<u32>,
     /// How many there are in that step.
     pub nodes_total: Option<u32>,
@@ -195,13 +197,13 @@ impl Run {
             notifications_sent: run.notifications_sent,
             blocked_by: Vec::new(),
             deprecation: None,
-            used_repo_cache: None,
+            used_repo_cache: run.used_clone,
             created_at: text(run.created_at),
             updated_at: text(run.updated_at),
             dequeued_at: state.dequeued_at().map(text),
             started_at: started.map(text),
             finished_at: finished.map(text),
-            last_checked_at: None,
+            last_checked_at: run.heartbeat_at.map(text),
             last_heartbeat_at: run.heartbeat_at.map(text),
             should_start_at: Some(text(run.created_at)),
             duration: clock(whole),
@@ -222,6 +224,7 @@ impl Run {
             repository: None,
             run_steps: Vec::new(),
             audit: None,
+            counts: run.counts.map(Into::into),
             nodes_done: None,
             nodes_total: None,
             estimated_remaining_seconds: None,
@@ -313,6 +316,7 @@ mod tests {
             message: String::new(),
             git_sha: Some("0123456789abcdef".to_owned()),
             git_branch: None,
+            used_clone: Some(true),
             has_docs: true,
             has_sources: false,
             deferring: None,
@@ -321,6 +325,7 @@ mod tests {
             worker: Some("4711".to_owned()),
             heartbeat_at: Some(at("12:01:41")),
             notifications_sent: true,
+            counts: Some(domain::NodeCounts::default()),
             created_at: at("12:00:00"),
             updated_at: at("12:00:00"),
         }
