@@ -78,6 +78,7 @@ mod time;
 pub mod token_credential;
 pub mod token_policy;
 pub mod token_rotation;
+pub mod token_use;
 pub mod usage;
 pub mod user;
 pub mod user_credentials;

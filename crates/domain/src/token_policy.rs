@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Timestamp,
     authz::{Grant, PermissionSet},
+    service_token::ServiceToken,
 };
 
 /// The seconds of a day.
@@ -126,6 +127,26 @@ impl TokenPolicy {
                 Err(OutsidePolicy::TooLate { set, days, latest: after(made, days) })
             }
             Some(_) | None => Ok(end),
+        }
+    }
+
+    /// Whether a token may be granted these, which it does not hold, with the end that it has.
+    ///
+    /// # Errors
+    /// [`OutsidePolicy::NotGranted`], [`OutsidePolicy::TooLate`].
+    pub fn check_gained(
+        &self,
+        token: &ServiceToken,
+        gained: &[Grant],
+        now: Timestamp,
+    ) -> Result<(), OutsidePolicy> {
+        self.check_granted(gained)?;
+        match token.newest() {
+            // One that is over is told so by its next use.
+            Some(newest) if !newest.life.is_over(now) => {
+                self.end(token.end(), gained, newest.life.created_at, now).map(drop)
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -9,6 +9,8 @@ mod ceiling;
 mod containment;
 #[path = "laws/decision.rs"]
 mod decision;
+#[path = "laws/least_privilege.rs"]
+mod least_privilege;
 #[path = "laws/place.rs"]
 mod place;
 #[path = "laws/restrictions.rs"]

@@ -171,6 +171,18 @@ impl Action {
         Self::new(A::ACCESS, K::KIND)
     }
 
+    /// Its place among all actions.
+    pub(super) const fn index(self) -> u32 {
+        self.on as u32 * 2 + self.access as u32
+    }
+
+    /// The action at a place of [`Action::index`].
+    pub(super) fn at(index: u32) -> Option<Self> {
+        let on = *ResourceKind::ALL.get(index as usize / 2)?;
+        let access = if index.is_multiple_of(2) { Access::Read } else { Access::Write };
+        Some(Self { access, on })
+    }
+
     /// Every action there is.
     pub fn all() -> impl Iterator<Item = Self> {
         ResourceKind::ALL.iter().flat_map(|kind| Access::ALL.map(|access| Self::new(access, *kind)))
@@ -193,7 +205,7 @@ impl Rights {
     pub const NONE: Self = Self(0);
 
     const fn bit(action: Action) -> u128 {
-        1 << (action.on as u32 * 2 + action.access as u32)
+        1 << action.index()
     }
 
     /// These rights and one action more; write brings read along.
@@ -235,6 +247,16 @@ impl Rights {
     #[must_use]
     pub const fn contain(self, other: Self) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// One bit for each action, at its [`Action::index`].
+    pub(super) const fn bits(self) -> u128 {
+        self.0
+    }
+
+    /// The rights of [`Rights::bits`].
+    pub(super) const fn from_bits(bits: u128) -> Self {
+        Self(bits)
     }
 
     /// How many actions they are.

@@ -276,12 +276,17 @@ impl Catalogue {
         }
     }
 
-    /// What a principal holds by what it is: `granted` tells whether the Admin API is open to it.
-    pub(super) fn implied(&self, is_user: bool, granted: Rights) -> Rights {
-        let opens_admin = granted.actions().any(|action| {
+    /// Whether rights open the Admin API to a principal.
+    pub(super) fn opens_admin(&self, granted: Rights) -> bool {
+        granted.actions().any(|action| {
             let row = self.resource(action.on);
             row.implied.is_none() && row.face == Face::Admin
-        });
+        })
+    }
+
+    /// What a principal holds by what it is: `granted` tells whether the Admin API is open to it.
+    pub(super) fn implied(&self, is_user: bool, granted: Rights) -> Rights {
+        let opens_admin = self.opens_admin(granted);
         self.resources
             .iter()
             .filter(|row| match row.implied {

@@ -14,12 +14,14 @@ mod denied;
 mod extent;
 mod grant;
 mod judge;
+mod least_privilege;
 mod license;
 mod permission_set;
 mod permit;
 mod principal;
 mod restrictions;
 mod scope;
+mod uses;
 
 pub use action::{
     Access, AccessMarker, Action, KindMarker, Read, ResourceKind, Rights, UnknownResource, Write,
@@ -35,9 +37,11 @@ pub use extent::{Extent, Place};
 pub use grant::{Grant, InvalidGrant, NotOffered, Projects};
 pub use judge::{Judge, Refusal, Whereabouts};
 pub use kinds::*;
+pub use least_privilege::{Proposal, grants_alone, propose};
 pub use license::{License, UnknownLicense};
 pub use permission_set::{PermissionSet, UnknownPermissionSet};
 pub use permit::{Caller, Origin, Permit, authorize, authorize_action};
 pub use principal::{AccountTerms, Credential, Principal, PrincipalId, SystemTask};
 pub use restrictions::{Restriction, Restrictions};
 pub use scope::{Categories, Category, Scope, UnknownCategory};
+pub use uses::{Decisions, Lost, Use, UsedAt, lost, replay};

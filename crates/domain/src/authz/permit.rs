@@ -3,8 +3,8 @@
 use std::{marker::PhantomData, net::IpAddr, sync::Arc};
 
 use super::{
-    AccessMarker, Action, Categories, Category, Denied, Extent, Judge, KindMarker, Place,
-    Principal, PrincipalId, Rule, Scope,
+    AccessMarker, Action, Categories, Category, Decisions, Denied, Extent, Judge, KindMarker,
+    Place, Principal, PrincipalId, Rule, Scope, uses::Noted,
 };
 use crate::{AccountId, ProjectId};
 
@@ -27,18 +27,19 @@ impl Origin {
     }
 }
 
-/// A principal, and where its request came from.
-#[derive(Debug, Clone)]
+/// A principal, and where its request came from; and what was decided about it since.
+#[derive(Debug)]
 pub struct Caller {
     principal: Arc<Principal>,
     origin: Origin,
+    noted: Noted,
 }
 
 impl Caller {
     /// A caller from its parts.
     #[must_use]
-    pub const fn new(principal: Arc<Principal>, origin: Origin) -> Self {
-        Self { principal, origin }
+    pub fn new(principal: Arc<Principal>, origin: Origin) -> Self {
+        Self { principal, origin, noted: Noted::default() }
     }
 
     /// Who acts.
@@ -51,6 +52,12 @@ impl Caller {
     #[must_use]
     pub const fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// What was decided about it so far; `answered` is whether its request got what it asked for.
+    #[must_use]
+    pub fn decisions(&self, answered: bool) -> Decisions {
+        self.noted.decisions(answered)
     }
 }
 
@@ -110,7 +117,10 @@ pub fn authorize<A: AccessMarker, K: KindMarker>(
     caller: &Arc<Caller>,
     account: AccountId,
 ) -> Result<Permit<A, K>, Denied> {
-    authorize_action(caller.principal(), account, Action::of::<A, K>())?;
+    let action = Action::of::<A, K>();
+    let decided = authorize_action(caller.principal(), account, action);
+    caller.noted.decided(action, decided.is_ok());
+    decided?;
     Ok(Permit { caller: Arc::clone(caller), action: PhantomData })
 }
 
@@ -192,8 +202,10 @@ impl<A: AccessMarker, K: KindMarker> Permit<A, K> {
     /// project, or is held to other environments or jobs; [`Denied::NoGrantHere`] if it may read,
     /// but not do this, or would make something while it is held to what there is.
     pub fn at(&self, place: Place) -> Result<(), Denied> {
-        let mut judge = Judge::of(self.principal());
-        judge.at(Action::of::<A, K>(), place)
+        let (mut judge, action) = (Judge::of(self.principal()), Action::of::<A, K>());
+        let decided = judge.at(action, place);
+        let category = place.environment.map(|(_, category)| category);
+        self.note(decided, place.project, category)
     }
 
     /// Holds it to where a list of objects is, whichever of them are left to the caller.
@@ -201,8 +213,34 @@ impl<A: AccessMarker, K: KindMarker> Permit<A, K> {
     /// # Errors
     /// As [`Permit::at`], of the project alone.
     pub fn among(&self, project: ProjectId) -> Result<(), Denied> {
-        let mut judge = Judge::of(self.principal());
-        judge.among(Action::of::<A, K>(), project, &Category::ALL)
+        let (mut judge, action) = (Judge::of(self.principal()), Action::of::<A, K>());
+        let decided = judge.among(action, project, &Category::ALL);
+        self.note(decided, project, None)
+    }
+
+    fn note(
+        &self,
+        decided: Result<(), Denied>,
+        project: ProjectId,
+        category: Option<Category>,
+    ) -> Result<(), Denied> {
+        let (noted, action) = (&self.caller.noted, Action::of::<A, K>());
+        if decided.is_ok() {
+            noted.reached(action, (project, category));
+        } else {
+            noted.decided(action, false);
+        }
+        decided
+    }
+
+    /// Notes that what was found by it lies in a project: the caller used it there.
+    pub fn note_project(&self, project: ProjectId) {
+        self.caller.noted.reached(Action::of::<A, K>(), (project, None));
+    }
+
+    /// Notes that it was used for all that it reaches, whatever there was.
+    pub fn note_everywhere(&self) {
+        self.caller.noted.reached_all(Action::of::<A, K>());
     }
 
     /// The same caller's permit for something else, such as a related object.
