@@ -22,6 +22,8 @@ pub struct InvalidDays;
 impl Days {
     /// The most that can be asked about, and the longest that counts are kept by default.
     pub const MOST: u16 = 400;
+    /// As many as can be asked about.
+    pub const ALL: Self = Self(Self::MOST);
     /// What is asked about unless something else is said; counts are kept at least as long.
     pub const USUAL: Self = Self(90);
 

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use store::StoreError;
 use wire::ListParams;
 
-use crate::{app::App, error::ApiError, request_id::RequestId};
+use crate::{app::App, error::ApiError, request_id::RequestId, uses::CallerSeen};
 
 /// The largest body that is read: 1 MiB.
 pub(crate) const MAX_BODY: usize = 1 << 20;
@@ -48,6 +48,9 @@ pub(crate) async fn caller(parts: &mut Parts, app: &App) -> Result<Arc<Caller>, 
     };
     app.rates.count(&principal, now).map_err(ApiError::RateRestricted)?;
     let caller = Arc::new(Caller::new(principal, origin));
+    if let Some(seen) = parts.extensions.get::<CallerSeen>() {
+        seen.is(&caller);
+    }
     parts.extensions.insert(Arc::clone(&caller));
     Ok(caller)
 }
@@ -114,9 +117,16 @@ pub(crate) fn origin(parts: &Parts, app: &App) -> Origin {
     Origin { address, agent: agent(&parts.headers), request_id }
 }
 
+/// What calls itself what, as it is noted: at most 255 characters, no control characters, and none
+/// of our secrets, which people set there by mistake.
 fn agent(headers: &HeaderMap) -> String {
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    agent.unwrap_or_default().chars().take(255).collect()
+    let agent = agent.unwrap_or_default();
+    let is_secret = |text: &str| TokenSecret::parse(text).is_ok();
+    if agent.split(|it: char| !it.is_ascii_alphanumeric() && it != '_').any(is_secret) {
+        return "(a token)".to_owned();
+    }
+    agent.chars().filter(|it| !it.is_control()).take(255).collect()
 }
 
 /// Who calls, to be asked again while an answer goes on.

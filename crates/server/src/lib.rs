@@ -34,6 +34,7 @@ mod serve;
 mod streams;
 mod tls;
 mod unread;
+mod uses;
 mod webhooks;
 
 pub use client_address::TrustedProxies;

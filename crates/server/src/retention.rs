@@ -1,8 +1,12 @@
-//! Artifacts that are older than they are kept are removed, and old leases, beside the requests.
+//! Artifacts that are older than they are kept are removed, old leases and uses of tokens, beside the
+//! requests.
 
 use std::{sync::Arc, time::Duration};
 
-use domain::authz::{Caller, Origin, SystemTask, authorize};
+use domain::{
+    authz::{Caller, Origin, SystemTask, authorize},
+    token_use::Days,
+};
 use store::{Store, StoreError};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -11,6 +15,8 @@ const ROUND: Duration = Duration::from_mins(10);
 /// How often leases are looked at, and how many days one that has ended is kept: it is the log of who
 /// executed what.
 const LEASES: (Duration, i64) = (Duration::from_hours(1), 30);
+/// How often uses of tokens are looked at.
+const USES: Duration = Duration::from_hours(1);
 /// A day, in seconds.
 const DAY: i64 = 24 * 60 * 60;
 
@@ -35,6 +41,29 @@ pub(crate) async fn forget_leases(store: Store) {
             tracing::warn!(%error, "old leases stay until the next look");
         }
     }
+}
+
+/// Forgets what service tokens were used for longer ago than it is kept, for as long as the server
+/// runs.
+pub(crate) async fn forget_token_uses(store: Store, days: Days) {
+    let mut round = interval(USES);
+    round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        round.tick().await;
+        if let Err(error) = forget_token_uses_before(&store, days).await {
+            tracing::warn!(%error, "old uses of tokens stay until the next look");
+        }
+    }
+}
+
+async fn forget_token_uses_before(store: &Store, days: Days) -> Result<(), StoreError> {
+    let before = days.since(store.clock().now());
+    for keeper in store.system_principals(SystemTask::Keeper).await? {
+        let account = keeper.account();
+        let caller = Arc::new(Caller::new(keeper, Origin::local()));
+        store.forget_token_uses(&authorize(&caller, account)?, before).await?;
+    }
+    Ok(())
 }
 
 async fn forget_leases_before(store: &Store, days: i64) -> Result<(), StoreError> {

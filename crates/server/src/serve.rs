@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{ServiceExt, extract::Request};
 use axum_server::{Handle, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
+use domain::token_use::Days;
 use hyper_util::rt::TokioTimer;
 use store::Store;
 use tokio::{net::TcpListener, task::JoinSet, time::MissedTickBehavior};
@@ -61,6 +62,8 @@ pub struct ServerConfig {
     pub outbox_round: Duration,
     /// After how many days artifacts of runs are removed; never unless given.
     pub keep_artifacts_days: Option<u32>,
+    /// For how many days it is known what service tokens were used for, and by whom.
+    pub keep_token_uses: Days,
     /// How many wrong tokens may be presented; any number if none is given.
     pub failures: Option<FailureLimits>,
 }
@@ -84,6 +87,7 @@ impl ServerConfig {
             webhook_targets: WebhookTargets::Public,
             outbox_round: Duration::from_secs(1),
             keep_artifacts_days: None,
+            keep_token_uses: Days::ALL,
             failures: FailureLimits::new(Self::FAILURES),
         }
     }
@@ -154,6 +158,7 @@ pub struct Server {
     webhook_targets: WebhookTargets,
     outbox_round: Duration,
     keep_artifacts_days: Option<u32>,
+    keep_token_uses: Days,
     failures: Option<FailureLimits>,
 }
 
@@ -190,6 +195,7 @@ impl Server {
             webhook_targets,
             outbox_round: config.outbox_round,
             keep_artifacts_days: config.keep_artifacts_days,
+            keep_token_uses: config.keep_token_uses,
             failures: config.failures,
         })
     }
@@ -261,6 +267,7 @@ impl Server {
         beside.spawn(exports);
         beside.spawn(messenger.work());
         beside.spawn(retention::forget_leases(self.store.clone()));
+        beside.spawn(retention::forget_token_uses(self.store.clone(), self.keep_token_uses));
         if let Some(days) = self.keep_artifacts_days {
             beside.spawn(retention::keep(self.store.clone(), days));
         }

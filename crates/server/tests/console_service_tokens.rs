@@ -81,8 +81,11 @@ async fn a_token_is_made_shown_once_used_and_deleted() {
     assert!(secret(&list).is_none());
 
     let delete = page.replace("/secret", "/delete");
+    let request = client.request(reqwest::Method::GET, &acme.v2("/jobs/"));
+    request.header("User-Agent", "<b>cron</b>").send().await.unwrap();
     let question = browser.get(&delete).await.text();
     assert!(question.contains("Delete airflow?") && question.contains("2 min ago"), "{question}");
+    assert!(question.contains("as &#60;b&#62;cron&#60;/b&#62;, last"), "{question}");
     let wrong = browser.post(&delete, &[("confirm", "another")]).await;
     assert_eq!(wrong.status(), 400);
     assert_eq!(client.get(&acme.v2("/jobs/")).await.status(), 200, "nothing was deleted");

@@ -18,6 +18,7 @@ use std::{
 use common::{House, everywhere, house, secret};
 use divan::Bencher;
 use domain::{
+    ProjectId,
     authz::{Caller, Jobs, Origin, Permit, Write, authorize},
     secret::{DigestKey, TokenKind, TokenSecret},
 };
@@ -100,5 +101,27 @@ fn refuse_an_unknown_token(bencher: Bencher) {
         bench
             .runtime
             .block_on(async { black_box(bench.house.store.authenticate(&unknown).await.unwrap()) })
+    });
+}
+
+/// What counting adds to a request: noting what was decided and where, and adding it up. Goal: 1 µs.
+#[divan::bench]
+fn count_what_was_decided(bencher: Bencher) {
+    let bench = Bench::new();
+    let principal = bench.runtime.block_on(async {
+        let secret = TokenSecret::parse(bench.text()).unwrap();
+        bench.house.store.authenticate(&secret).await.unwrap().unwrap()
+    });
+    let (store, account) = (&bench.house.store, bench.house.account);
+    let caller = || {
+        let origin = Origin { agent: "Airflow/2.9 (nightly)".to_owned(), ..Origin::local() };
+        let caller = Arc::new(Caller::new(Arc::clone(&principal), origin));
+        let permit: Permit<Write, Jobs> = authorize(&caller, account).unwrap();
+        (caller, permit)
+    };
+    let project = ProjectId::new(7).unwrap();
+    bencher.with_inputs(caller).bench_local_refs(|(caller, permit)| {
+        permit.note_project(project);
+        store.note_decisions(black_box(caller), true);
     });
 }

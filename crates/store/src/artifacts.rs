@@ -13,8 +13,8 @@ use domain::{
 use object_store::path::Path;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    QueryTrait as _, Select,
+    ColumnTrait as _, EntityTrait as _, JoinType, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, QueryTrait as _, Select,
     sea_query::{Expr, OnConflict},
 };
 
@@ -28,7 +28,7 @@ use crate::{
         run,
     },
     retention,
-    rows::{Placed as _, only},
+    rows::{Placed as _, note_rows, only},
     runs,
     tx::Tx,
     usage::{self, Tally},
@@ -187,7 +187,15 @@ impl Store {
             Some(step) => rows.filter(Column::Step.eq(i64::from(step))),
             None => rows,
         };
-        let row = only(rows, self.reader()).await?;
+        let of_run = Entity::belongs_to(run::Entity).from(Column::RunId).to(run::Column::Id);
+        let row = rows
+            .join(JoinType::InnerJoin, of_run.into())
+            .select_also(run::Entity)
+            .one(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        let (row, run) = row.ok_or(StoreError::NotFound)?;
+        note_rows(permit, run.as_slice(), run::Column::ProjectId);
         self.content_of(permit.account(), row).await
     }
 

@@ -200,6 +200,17 @@ impl Store {
         principal
     }
 
+    /// Counts what was decided about a request, if a service token sent it; `answered` is whether it
+    /// got what it asked for. In memory; [`Store::flush_last_used`] writes it down.
+    pub fn note_decisions(&self, caller: &Caller, answered: bool) {
+        if let Credential::ServiceToken { id, presented: Some(_), .. } =
+            caller.principal().credential()
+        {
+            let (now, decisions) = (self.clock().now(), caller.decisions(answered));
+            self.last_used().uses.note(id, now, caller.origin(), &decisions);
+        }
+    }
+
     async fn service_principal(
         &self,
         secret: &TokenSecret,

@@ -186,6 +186,43 @@ pub(crate) fn touch_credentials(used: &[serde_json::Value]) -> Statement {
     Statement::from_sql_and_values(DbBackend::Sqlite, SQL, [rows.into()])
 }
 
+/// Adds counts of uses, many rows at once: `[[token, day, action, project, place], allowed, refused]`.
+pub(crate) fn count_uses(rows: &[serde_json::Value]) -> Statement {
+    const SQL: &str = "INSERT INTO token_uses \
+         (service_token_id, day, action_id, project_id, place, allowed, refused) \
+         SELECT value ->> '$[0][0]', value ->> '$[0][1]', value ->> '$[0][2]', \
+         value ->> '$[0][3]', value ->> '$[0][4]', value ->> 1, value ->> 2 \
+         FROM json_each(?) WHERE true \
+         ON CONFLICT (service_token_id, day, action_id, project_id, place) DO UPDATE SET \
+         allowed = allowed + excluded.allowed, refused = refused + excluded.refused";
+    let rows = serde_json::json!(rows).to_string();
+    Statement::from_sql_and_values(DbBackend::Sqlite, SQL, [rows.into()])
+}
+
+/// Notes who used tokens, many rows at once: `[token, address, agent, first, last, requests]`.
+pub(crate) fn note_senders(rows: &[serde_json::Value]) -> Statement {
+    const SQL: &str = "INSERT INTO token_senders \
+         (service_token_id, address, agent, first_used, last_used, requests) \
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 \
+         FROM json_each(?) WHERE true \
+         ON CONFLICT (service_token_id, address, agent) DO UPDATE SET \
+         last_used = max(last_used, excluded.last_used), \
+         requests = requests + excluded.requests";
+    let rows = serde_json::json!(rows).to_string();
+    Statement::from_sql_and_values(DbBackend::Sqlite, SQL, [rows.into()])
+}
+
+/// Forgets all senders of these tokens but those that were seen last.
+pub(crate) fn keep_senders(tokens: &[i64], most: usize) -> Statement {
+    const SQL: &str = "DELETE FROM token_senders WHERE id IN (SELECT id FROM (SELECT id, \
+         row_number() OVER (PARTITION BY service_token_id ORDER BY last_used DESC, id DESC) \
+         AS place FROM token_senders \
+         WHERE service_token_id IN (SELECT value FROM json_each(?))) WHERE place > ?)";
+    let tokens = serde_json::json!(tokens).to_string();
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    Statement::from_sql_and_values(DbBackend::Sqlite, SQL, [tokens.into(), most.into()])
+}
+
 /// Has secrets of these service tokens end so long after their successor's first use.
 pub(crate) fn retire_after_first_use(tokens: &[i64]) -> Statement {
     const SQL: &str = "UPDATE service_token_credentials AS old SET \

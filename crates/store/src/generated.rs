@@ -108,6 +108,9 @@ impl Store {
             .one(self.reader())
             .await
             .map_err(StoreError::db)?;
+        if row.is_some() {
+            permit.note_project(project);
+        }
         Ok(row.and_then(|(run, artifact)| Some((run, artifact?))))
     }
 

@@ -23,7 +23,7 @@ use crate::{
         time,
     },
     repositories,
-    rows::{Placed, of_account, only},
+    rows::{Placed, found, of_account},
     seal::{self, Place},
     tx::Tx,
 };
@@ -47,7 +47,7 @@ impl Store {
         repository: RepositoryId,
     ) -> Result<GitHook, StoreError> {
         let rows = Entity::within(permit).filter(Column::RepositoryId.eq(repository.get()));
-        only(rows, self.reader()).await?.into_domain()
+        found(permit, rows, Column::ProjectId, self.reader()).await?.into_domain()
     }
 
     /// Makes the hook of a repository, or gives the one that it has another secret: the address

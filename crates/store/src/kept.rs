@@ -33,7 +33,7 @@ use crate::{
     environments, jobs,
     list::{Collection, Field, Kind, State, in_scope},
     outbox, profiles, project_adapters, projects,
-    rows::{ACTIVE, DELETED, from_text, named, only, said, to_text},
+    rows::{ACTIVE, DELETED, found, from_text, named, note_page, only, said, to_text},
     seal::{self, Place},
     tx::Tx,
     warehouse_credentials,
@@ -58,6 +58,10 @@ impl Store {
         let state = State { active: || Column::State.eq(ACTIVE), default: StateFilter::Active };
         let collection = Collection { id: Column::Id, fields: &fields, state };
         let page = self.page(rows, &collection, query).await?;
+        match project {
+            Some(project) => permit.note_project(project),
+            None => note_page(permit, query, &page.rows, Column::ProjectId),
+        }
         let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
         Ok(Paged { rows, total: page.total })
     }
@@ -74,7 +78,7 @@ impl Store {
         let rows = reached::<N, Read>(permit)
             .filter(Column::Id.eq(id.get()))
             .filter(Column::State.eq(ACTIVE));
-        only(rows, self.reader()).await?.into_domain()
+        found(permit, rows, Column::ProjectId, self.reader()).await?.into_domain()
     }
 
     /// Makes one. A noun of a project needs one; one of the account may be about one.

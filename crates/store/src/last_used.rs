@@ -23,6 +23,7 @@ use crate::{
     dialect,
     entities::service_token_credential::{Column, Entity},
     old_secret_uses::{self, OldSecretUses, Senders},
+    token_uses::{self, NotedUses, Uses},
 };
 
 /// What is not written down yet.
@@ -34,6 +35,8 @@ pub(crate) struct LastUsed {
     over: Mutex<HashSet<TokenCredentialId>>,
     /// Who sent secrets that were replaced.
     pub old_secrets: OldSecretUses,
+    /// What service tokens were used for, and by whom.
+    pub uses: NotedUses,
 }
 
 /// Uses of a credential of a service token.
@@ -49,6 +52,7 @@ pub(crate) struct Noted {
     personal: HashMap<PersonalTokenId, Timestamp>,
     over: HashSet<TokenCredentialId>,
     old_secrets: Senders,
+    uses: Uses,
 }
 
 impl LastUsed {
@@ -99,11 +103,13 @@ impl LastUsed {
             personal: std::mem::take(&mut *lock(&self.personal)),
             over: lock(&self.over).clone(),
             old_secrets: self.old_secrets.take(),
+            uses: self.uses.take(),
         };
         let nothing = noted.service.is_empty()
             && noted.personal.is_empty()
             && noted.over.is_empty()
-            && noted.old_secrets.is_empty();
+            && noted.old_secrets.is_empty()
+            && noted.uses.is_empty();
         (!nothing).then_some(noted)
     }
 
@@ -119,6 +125,7 @@ impl LastUsed {
             self.personal(id, at);
         }
         self.old_secrets.put_back(noted.old_secrets);
+        self.uses.put_back(noted.uses);
     }
 
     /// It is written: from now on the rows say what is over.
@@ -163,7 +170,8 @@ pub(crate) async fn write(
             .await
             .map_err(StoreError::db)?;
     }
-    old_secret_uses::write(db, keyring, &noted.old_secrets).await
+    old_secret_uses::write(db, keyring, &noted.old_secrets).await?;
+    token_uses::write(db, &noted.uses).await
 }
 
 /// The latest time of each: a token that is rotated is used by two credentials.

@@ -87,9 +87,11 @@ mod sessions;
 mod ssh_key;
 mod ssh_tunnels;
 mod token_credentials;
+mod token_narrowings;
 mod token_policies;
 mod token_restrictions;
 mod token_rotations;
+mod token_uses;
 mod tx;
 mod uid;
 mod usage;
@@ -119,5 +121,6 @@ pub use runs::{
 pub use s3::{S3, S3Keys};
 pub use service_tokens::{ImportedToken, NewServiceToken, TokenChange};
 pub use sessions::{Candidate, LiveSession, Proven};
+pub use token_narrowings::Narrowing;
 pub use token_rotations::{CredentialOfToken, RotatedToken};
 pub use users::NamesChange;

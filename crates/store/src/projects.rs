@@ -100,6 +100,7 @@ impl Store {
             .await
             .map_err(StoreError::db)?;
         let (project, configuration) = row.ok_or(StoreError::NotFound)?;
+        permit.note_project(id);
         Ok((project.into_domain()?, configuration.map(|row| row.id)))
     }
 

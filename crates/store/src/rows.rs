@@ -1,16 +1,16 @@
 //! What the rows of all nouns have in common: a spec as JSON, a state, and how they are looked up.
 
 use domain::{
-    AccountId,
+    AccountId, ProjectId,
     authz::{AccessMarker, Extent, KindMarker, Permit},
-    list::{ListQuery, Paged},
+    list::{Filter, ListQuery, Paged, Test},
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter as _, Select, UpdateMany,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ModelTrait, QueryFilter as _, Select,
+    UpdateMany, Value,
     sea_query::{Expr, SimpleExpr},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
 
 use crate::{
     Store, StoreError,
@@ -34,7 +34,7 @@ pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, StoreError
 }
 
 /// What an audit record says of a spec.
-pub(crate) fn said(spec: &impl Serialize) -> Value {
+pub(crate) fn said(spec: &impl Serialize) -> serde_json::Value {
     serde_json::to_value(spec).unwrap_or_default()
 }
 
@@ -110,6 +110,7 @@ impl Store {
         E: Noun<Model: Sync>,
     {
         let page = self.page(E::within(permit), collection, query).await?;
+        note_page(permit, query, &page.rows, E::PROJECT);
         let rows = page.rows.into_iter().map(E::object).collect::<Result<_, _>>()?;
         Ok(Paged { rows, total: page.total })
     }
@@ -124,7 +125,7 @@ impl Store {
         id: i64,
     ) -> Result<E::Object, StoreError> {
         let rows = E::within(permit).filter(E::ID.eq(id)).filter(E::STATE.eq(ACTIVE));
-        E::object(only(rows, self.reader()).await?)
+        E::object(found(permit, rows, E::PROJECT, self.reader()).await?)
     }
 }
 
@@ -155,6 +156,77 @@ pub(crate) async fn only<E: EntityTrait>(
     db: &impl ConnectionTrait,
 ) -> Result<E::Model, StoreError> {
     rows.one(db).await.map_err(StoreError::db)?.ok_or(StoreError::NotFound)
+}
+
+/// The one row that a permit was shown for, noted as used where it lies; `project` is the column of
+/// its project.
+pub(crate) async fn found<A: AccessMarker, K: KindMarker, E: EntityTrait>(
+    permit: &Permit<A, K>,
+    rows: Select<E>,
+    project: E::Column,
+    db: &impl ConnectionTrait,
+) -> Result<E::Model, StoreError> {
+    let row = only(rows, db).await?;
+    note_rows(permit, std::slice::from_ref(&row), project);
+    Ok(row)
+}
+
+/// Notes that a permit was used where these rows lie.
+pub(crate) fn note_rows<A: AccessMarker, K: KindMarker, M: ModelTrait>(
+    permit: &Permit<A, K>,
+    rows: &[M],
+    project: <M::Entity as EntityTrait>::Column,
+) {
+    let mut last = None;
+    for row in rows {
+        let Value::BigInt(id) = row.get(project) else { continue };
+        // Neighbours are often of one project.
+        if id != last
+            && let Some(Ok(project)) = id.map(ProjectId::new)
+        {
+            permit.note_project(project);
+        }
+        last = id;
+    }
+}
+
+/// Notes where a list was used: one that names what it wants, where its rows lie; any other, for
+/// all that it reaches.
+pub(crate) fn note_page<A: AccessMarker, K: KindMarker, M: ModelTrait>(
+    permit: &Permit<A, K>,
+    query: &ListQuery,
+    rows: &[M],
+    project: <M::Entity as EntityTrait>::Column,
+) {
+    let names = |filter: &Filter| {
+        let by_id = filter.field == "id" || filter.field == "pk" || filter.field.ends_with("_id");
+        by_id && matches!(filter.test, Test::Is(_) | Test::In(_))
+    };
+    if !query.filters.iter().any(names) {
+        return permit.note_everywhere();
+    }
+    permit.note_nothing();
+    note_rows(permit, rows, project);
+    if rows.is_empty() {
+        for filter in query.filters.iter().filter(|filter| filter.field == "project_id") {
+            note_named(permit, &filter.test);
+        }
+    }
+}
+
+/// Notes that a permit was used in the projects that a filter names, as far as it reaches them.
+fn note_named<A: AccessMarker, K: KindMarker>(permit: &Permit<A, K>, test: &Test) {
+    let ids = match test {
+        Test::Is(id) => std::slice::from_ref(id),
+        Test::In(ids) => ids,
+        _ => return,
+    };
+    let scope = permit.scope();
+    for project in ids.iter().filter_map(|id| id.trim().parse().ok()) {
+        if !scope.categories_in(project).is_empty() {
+            permit.note_project(project);
+        }
+    }
 }
 
 /// What a field names, if it is there and fits.

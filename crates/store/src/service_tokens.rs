@@ -11,7 +11,7 @@ use crate::{
     grant_rows::{GrantKey, check_no_row_twice, check_projects, keys},
     kept,
     list::{Collection, Field, Kind, State},
-    token_credentials, token_policies, token_restrictions,
+    token_credentials, token_policies, token_restrictions, token_uses,
     tx::Tx,
     uid::new_uid,
 };
@@ -23,11 +23,12 @@ use domain::{
     },
     event::Event,
     kept::Reference,
-    list::{ListQuery, Paged, StateFilter},
+    list::{ListQuery, Paged, StateFilter, Test},
     secret::TokenSecret,
     service_token::ServiceToken,
     token_credential::TokenCredential,
     token_policy::{End, TokenPolicy},
+    token_use::{Days, InvalidDays},
 };
 use sea_orm::{
     ActiveValue::Set,
@@ -100,7 +101,8 @@ static ROWS: Collection<permission::Column> = Collection {
 };
 
 impl Store {
-    /// Service tokens of the permit's account. Revoked ones come with `state` deleted or all.
+    /// Service tokens of the permit's account. Revoked ones come with `state` deleted or all; the
+    /// filter `unused_for_days` asks for those that nobody used for so long.
     ///
     /// # Errors
     /// [`StoreError::Invalid`], [`StoreError::Unavailable`].
@@ -109,7 +111,12 @@ impl Store {
         permit: &Permit<Read, ServiceTokens>,
         query: &ListQuery,
     ) -> Result<Paged<ServiceToken>, StoreError> {
-        let page = self.page(of(permit.account()), &COLLECTION, query).await?;
+        let mut tokens = of(permit.account());
+        if let Some(days) = unused_for(query)? {
+            self.flush_last_used().await?;
+            tokens = tokens.filter(token_uses::is_unused(days, self.clock().now()));
+        }
+        let page = self.page(tokens, &COLLECTION, query).await?;
         let mut permissions: BTreeMap<i64, Vec<permission::Model>> = BTreeMap::new();
         let ids = page.rows.iter().map(|row| row.id);
         let rows = permission::Entity::find()
@@ -258,11 +265,8 @@ impl Store {
     ) -> Result<ServiceToken, StoreError> {
         let mut tx = self.begin(permit).await?;
         let before = find(tx.db(), tx.account(), id).await?;
-        let restrictions = token_restrictions::of(tx.db(), id).await?;
-        check_grants(&tx, permit, &restrictions, &grants).await?;
-        check_gained(&tx, &before, &grants).await?;
-        replace_rows(&tx, &before, &grants).await?;
-        let after = changed(&mut tx, "service_token.grants_replaced", &before).await?;
+        let event = "service_token.grants_replaced";
+        let after = change_grants(&mut tx, permit, &before, &grants, event).await?;
         tx.commit().await?;
         Ok(after)
     }
@@ -335,6 +339,22 @@ impl Store {
     }
 }
 
+/// Replaces all grants of a token, if the caller may hand these out and the account's policy lets
+/// the token gain what it did not hold; the event says why.
+pub(crate) async fn change_grants(
+    tx: &mut Tx,
+    permit: &Permit<Write, ServiceTokens>,
+    before: &ServiceToken,
+    grants: &[Grant],
+    event: &str,
+) -> Result<ServiceToken, StoreError> {
+    let restrictions = token_restrictions::of(tx.db(), before.id).await?;
+    check_grants(tx, permit, &restrictions, grants).await?;
+    check_gained(tx, before, grants).await?;
+    replace_rows(tx, before, grants).await?;
+    changed(tx, event, before).await
+}
+
 /// Ends a token.
 async fn revoke(
     tx: &mut Tx,
@@ -391,6 +411,17 @@ pub(crate) async fn drop_grants_on(tx: &mut Tx, project: ProjectId) -> Result<()
 /// The tokens of an account, revoked ones included.
 fn of(account: AccountId) -> Select<Entity> {
     Entity::find().filter(Column::AccountId.eq(account.get()))
+}
+
+/// For how many days nobody is to have used what is asked for.
+fn unused_for(query: &ListQuery) -> Result<Option<Days>, StoreError> {
+    const FIELD: &str = "unused_for_days";
+    let invalid = || StoreError::Invalid { field: FIELD, message: InvalidDays.to_string() };
+    let Some(filter) = query.filters.iter().find(|filter| filter.field == FIELD) else {
+        return Ok(None);
+    };
+    let Test::Is(days) = &filter.test else { return Err(invalid()) };
+    days.parse().map(Some).map_err(|_| invalid())
 }
 
 /// A token that is not revoked, with its permission rows and credentials, in one statement.
@@ -461,15 +492,7 @@ async fn check_gained(tx: &Tx, before: &ServiceToken, grants: &[Grant]) -> Resul
     let gained = grants.iter().filter(|grant| !held(grant.permission_set()));
     let gained: Vec<Grant> = gained.cloned().collect();
     let policy = token_policies::of(tx.db(), tx.account()).await?;
-    policy.check_granted(&gained)?;
-    if let Some(newest) = before.newest() {
-        let (made, now) = (newest.life.created_at, tx.now());
-        // One that is over is told so by its next use.
-        if !newest.life.is_over(now) {
-            policy.end(before.end(), &gained, made, now)?;
-        }
-    }
-    Ok(())
+    Ok(policy.check_gained(before, &gained, tx.now())?)
 }
 
 /// Gives a token another end. A shorter life holds for a secret that is being replaced, too; a

@@ -532,6 +532,11 @@ CREATE TABLE "step_log_chunks" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT
   FOREIGN KEY ("step_id") REFERENCES "run_steps" ("id") );
 CREATE INDEX "step_log_chunks_step_id_id" ON "step_log_chunks" ("step_id",
   "id");
+CREATE TABLE "token_narrowings" ( "service_token_id" integer NOT NULL PRIMARY KEY,
+  "former" text NOT NULL,
+  "revision" integer NOT NULL,
+  "narrowed_at" integer NOT NULL,
+  FOREIGN KEY ("service_token_id") REFERENCES "service_tokens" ("id") );
 CREATE TABLE "token_policies" ( "account_id" integer NOT NULL PRIMARY KEY,
   "spec" text NOT NULL,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
@@ -550,6 +555,33 @@ CREATE UNIQUE INDEX "token_rotations_account_id_caller_replay_key" ON "token_rot
   "caller",
   "replay_key");
 CREATE INDEX "token_rotations_made_at" ON "token_rotations" ("made_at");
+CREATE TABLE "token_senders" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "service_token_id" integer NOT NULL,
+  "address" text NOT NULL,
+  "agent" text NOT NULL,
+  "first_used" integer NOT NULL,
+  "last_used" integer NOT NULL,
+  "requests" integer NOT NULL,
+  FOREIGN KEY ("service_token_id") REFERENCES "service_tokens" ("id") );
+CREATE UNIQUE INDEX "token_senders_service_token_id_address_agent" ON "token_senders" ("service_token_id",
+  "address",
+  "agent");
+CREATE TABLE "token_use_actions" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
+  "name" text NOT NULL );
+CREATE UNIQUE INDEX "token_use_actions_name" ON "token_use_actions" ("name");
+CREATE TABLE "token_uses" ( "service_token_id" integer NOT NULL,
+  "day" integer NOT NULL,
+  "action_id" integer NOT NULL,
+  "project_id" integer NOT NULL,
+  "place" integer NOT NULL,
+  "allowed" integer NOT NULL,
+  "refused" integer NOT NULL, PRIMARY KEY ("service_token_id",
+  "day",
+  "action_id",
+  "project_id",
+  "place"),
+  FOREIGN KEY ("service_token_id") REFERENCES "service_tokens" ("id"),
+  FOREIGN KEY ("action_id") REFERENCES "token_use_actions" ("id") ) WITHOUT ROWID;
 CREATE TABLE "users" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "email" text NOT NULL UNIQUE,
   "first_name" text NOT NULL,

@@ -57,7 +57,7 @@ impl Caller {
     /// What was decided about it so far; `answered` is whether its request got what it asked for.
     #[must_use]
     pub fn decisions(&self, answered: bool) -> Decisions {
-        self.noted.decisions(answered)
+        self.noted.decisions(&self.principal, answered)
     }
 }
 
@@ -236,6 +236,11 @@ impl<A: AccessMarker, K: KindMarker> Permit<A, K> {
     /// Notes that what was found by it lies in a project: the caller used it there.
     pub fn note_project(&self, project: ProjectId) {
         self.caller.noted.reached(Action::of::<A, K>(), (project, None));
+    }
+
+    /// Notes that it was used and nothing was found.
+    pub fn note_nothing(&self) {
+        self.caller.noted.reached_nothing(Action::of::<A, K>());
     }
 
     /// Notes that it was used for all that it reaches, whatever there was.

@@ -3,7 +3,7 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use super::{Action, Category, Judge, Level, Principal, Scope, catalogue};
@@ -108,18 +108,29 @@ const MOST_PLACES: usize = 200;
 /// request a nanosecond or two, and the places.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
+    /// One more than the place of the first action that was asked for: what the request is about.
+    first: AtomicU32,
     allowed: Bits,
     refused: Bits,
     wherever: Bits,
-    places: Mutex<Vec<(Action, ProjectId, Option<Category>)>>,
+    /// Of these it is known where they were used, also if that was nowhere.
+    placed: Bits,
+    places: Mutex<Vec<Placed>>,
 }
+
+/// A place where an action was used.
+type Placed = (Action, ProjectId, Option<Category>);
 
 impl Noted {
     pub(super) fn decided(&self, action: Action, allowed: bool) {
+        if self.first.load(Ordering::Relaxed) == 0 {
+            self.first.store(action.index() + 1, Ordering::Relaxed);
+        }
         if allowed { self.allowed.set(action) } else { self.refused.set(action) }
     }
 
     pub(super) fn reached(&self, action: Action, at: (ProjectId, Option<Category>)) {
+        self.placed.set(action);
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (action, at.0, at.1);
         if places.contains(&place) {
@@ -136,30 +147,74 @@ impl Noted {
         self.wherever.set(action);
     }
 
-    /// What was decided. Of an answer that tells of projects and notes none of them, it is not known
-    /// where it came from: it counts as used wherever the token reaches. A request that was answered
-    /// was refused nothing, even if more was asked on the way, such as what is related.
-    pub(super) fn decisions(&self, answered: bool) -> Decisions {
-        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut allowed = Vec::new();
-        for action in self.allowed.actions() {
-            let of_project = catalogue().level(action.on) == Level::Project;
-            let before = allowed.len();
-            if of_project && self.wherever.has(action) {
-                allowed.push(Use { action, at: UsedAt::Wherever });
-            } else if of_project {
-                let there = places.iter().filter(|(of, ..)| *of == action);
-                let at = there.map(|(_, project, category)| UsedAt::Project(*project, *category));
-                allowed.extend(at.map(|at| Use { action, at }));
-            }
-            if allowed.len() == before {
-                let at = if of_project && answered { UsedAt::Wherever } else { UsedAt::Somewhere };
-                allowed.push(Use { action, at });
-            }
-        }
-        let refused = if answered { Vec::new() } else { self.refused.actions().collect() };
-        Decisions { allowed, refused }
+    pub(super) fn reached_nothing(&self, action: Action) {
+        self.placed.set(action);
     }
+
+    /// What was decided about the principal.
+    ///
+    /// Of an answer that tells of projects and notes none of them, it is not known where it came
+    /// from: it counts as used wherever the token reaches. What is related to what was asked for
+    /// counts as used where that is. A request that was answered was refused nothing, even if more
+    /// was asked on the way.
+    pub(super) fn decisions(&self, principal: &Principal, answered: bool) -> Decisions {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = self.first.load(Ordering::Relaxed).checked_sub(1).and_then(Action::at);
+        let first = first.filter(|action| self.allowed.has(*action));
+        let asked = first.map(|action| self.used_at(action, &places, answered));
+        let mut decisions = Decisions::default();
+        for action in self.allowed.actions() {
+            let at = match &asked {
+                Some(asked) if Some(action) != first && self.is_unplaced(action) && answered => {
+                    related(action, asked, principal)
+                }
+                _ => self.used_at(action, &places, answered),
+            };
+            decisions.allowed.extend(at.into_iter().map(|at| Use { action, at }));
+        }
+        if !answered {
+            decisions.refused = self.refused.actions().collect();
+        }
+        decisions
+    }
+
+    /// Whether it is not known where something of projects was used.
+    fn is_unplaced(&self, action: Action) -> bool {
+        of_project(action) && !self.wherever.has(action) && !self.placed.has(action)
+    }
+
+    fn used_at(&self, action: Action, places: &[Placed], answered: bool) -> Vec<UsedAt> {
+        if !of_project(action) {
+            return vec![UsedAt::Somewhere];
+        }
+        if self.wherever.has(action) || self.is_unplaced(action) && answered {
+            return vec![UsedAt::Wherever];
+        }
+        let there = places.iter().filter(|(of, ..)| *of == action);
+        let there = there.map(|(_, project, category)| UsedAt::Project(*project, *category));
+        let there: Vec<_> = there.collect();
+        if there.is_empty() { vec![UsedAt::Somewhere] } else { there }
+    }
+}
+
+fn of_project(action: Action) -> bool {
+    catalogue().level(action.on) == Level::Project
+}
+
+/// Where something was used that is related to what was asked for: in the same projects, where it
+/// is held at all.
+fn related(action: Action, asked: &[UsedAt], principal: &Principal) -> Vec<UsedAt> {
+    let mut judge = Judge::of(principal);
+    let mut there: Vec<_> = asked
+        .iter()
+        .map(|at| match *at {
+            UsedAt::Project(project, _) => UsedAt::Project(project, None),
+            UsedAt::Somewhere | UsedAt::Wherever => *at,
+        })
+        .filter(|at| Use { action, at: *at }.is_held(&mut judge))
+        .collect();
+    there.dedup();
+    there
 }
 
 /// Some actions, which can be added to by many.

@@ -6,6 +6,7 @@ use domain::{
     ServiceTokenId, Timestamp,
     authz::{PermissionSet, Permit, Projects, Read, ServiceTokens, Write, catalogue},
     service_token::ServiceToken,
+    token_use::Days,
 };
 
 use super::{
@@ -13,7 +14,9 @@ use super::{
     form::{Asked, Fields, Form},
     icons,
     page::{Page, Shell},
-    token_view::{ProjectNames, TokenView, curl, is_expiring, is_unused, maker, project_names},
+    token_view::{
+        ProjectNames, SenderView, TokenView, curl, is_expiring, is_unused, maker, project_names,
+    },
 };
 use crate::{app::App, error::ApiError, extract::At};
 
@@ -310,9 +313,16 @@ pub(super) async fn show(
 struct Delete<'a> {
     shell: Shell<'a>,
     token: TokenView,
+    /// Who used it in the last 90 days, the last first.
+    senders: Vec<SenderView>,
+    /// How many more there were.
+    others: usize,
     typed: &'a str,
     error: Option<&'static str>,
 }
+
+/// How many senders are named.
+const NAMED: usize = 5;
 
 /// `GET /console/service-tokens/{service_token_id}/delete`: the question.
 pub(super) async fn ask_to_delete(
@@ -351,12 +361,15 @@ async fn question<'a>(
     typed: &'a str,
 ) -> Result<Delete<'a>, ApiError> {
     let permit: Permit<Read, ServiceTokens> = permit.also()?;
-    let token = app.store.service_token(&permit, id).await?;
+    let (token, uses) = app.store.token_uses(&permit, id, Days::USUAL).await?;
     let names = project_names(app, &permit).await?;
     let maker = maker(app, &permit, id).await?;
     let path = format!("/api/v3/accounts/{}/service-tokens/{id}/", permit.account());
     let curl = curl(app, &path).replacen("curl ", "curl -X DELETE ", 1);
-    let token = TokenView::new(&token, &names, maker.as_ref(), app.store.clock().now());
+    let now = app.store.clock().now();
+    let token = TokenView::new(&token, &names, maker.as_ref(), now);
+    let senders = uses.senders.iter().take(NAMED).map(|sender| SenderView::new(sender, now));
+    let (senders, others) = (senders.collect(), uses.senders.len().saturating_sub(NAMED));
     let shell = Shell { visitor, here: "service-tokens", curl };
-    Ok(Delete { shell, token, typed, error: None })
+    Ok(Delete { shell, token, senders, others, typed, error: None })
 }

@@ -7,6 +7,7 @@ use domain::{
     authz::{Categories, PermissionSet, Permit, PrincipalId, Projects, Read, ServiceTokens},
     list::ListQuery,
     service_token::{ServiceToken, TokenState},
+    token_use::Sender,
 };
 use store::{Maker, StoreError};
 
@@ -36,6 +37,25 @@ pub(super) struct TokenView {
     pub(super) expiring: bool,
     pub(super) ended: bool,
     pub(super) imported: bool,
+}
+
+/// Somebody who uses a token.
+pub(super) struct SenderView {
+    pub(super) address: String,
+    pub(super) agent: String,
+    pub(super) last_used: When,
+}
+
+impl SenderView {
+    /// A sender as seen now.
+    pub(super) fn new(sender: &Sender, now: Timestamp) -> Self {
+        let unknown = || "an unknown address".to_owned();
+        Self {
+            address: sender.address.map_or_else(unknown, |address| address.to_string()),
+            agent: sender.agent.clone(),
+            last_used: When::new(sender.last_used, now),
+        }
+    }
 }
 
 /// One permission set of a token.

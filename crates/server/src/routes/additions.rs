@@ -1,14 +1,15 @@
 //! What dbt's documents do not have: logs of steps as they come, usage, billing, who reaches a project, its documentation and
 //! the freshness of its sources, the hook that a repository's git host sends to, what an account asks of its service tokens
-//! and how their secrets are replaced.
+//! how their secrets are replaced, what they were used for and
+//! how little of their rights that needs.
 
 use super::{DELETE, GET, POST, PUT, ServedRoute, served};
 use crate::{
     admin::{
         v2::step_logs,
         v3::{
-            project_permissions, repository_webhook, self_token, source_freshness, token_policy,
-            token_rotations, usage,
+            least_privilege, project_permissions, repository_webhook, self_token, source_freshness,
+            token_policy, token_rotations, token_use, usage,
         },
     },
     docs,
@@ -28,6 +29,11 @@ pub(super) fn routes() -> Vec<ServedRoute> {
     const ROTATE: &str = "/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/rotate";
     const CANCEL: &str =
         "/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/rotate/cancel";
+    const USE: &str = "/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/use";
+    const LEAST: &str =
+        "/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/least-privilege";
+    const UNDO: &str =
+        "/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/least-privilege/undo";
     const DOCS: &str = "/docs/{account_id}/{project_id}";
     vec![
         served(GET, LOGS, "Read Step Logs", step_logs::show),
@@ -45,6 +51,10 @@ pub(super) fn routes() -> Vec<ServedRoute> {
         served(GET, CREDENTIALS, "List Service Token Credentials", token_rotations::list),
         served(POST, ROTATE, "Rotate Service Token", token_rotations::rotate),
         served(POST, CANCEL, "Cancel Service Token Rotation", token_rotations::cancel),
+        served(GET, USE, "Read Service Token Use", token_use::show),
+        served(GET, LEAST, "Propose Least Privilege", least_privilege::show),
+        served(POST, LEAST, "Apply Least Privilege", least_privilege::apply),
+        served(POST, UNDO, "Undo Least Privilege", least_privilege::undo),
         served(DELETE, "/api/v3/self/token", "Revoke Presented Token", self_token::delete),
         served(GET, DOCS, "Read Documentation Site", docs::show),
     ]

@@ -22,7 +22,7 @@ use crate::{
     git_hooks::{self, MAX_DELIVERY},
     oauth,
     operations::documented_operations,
-    public, request_id, unread,
+    public, request_id, unread, uses,
 };
 
 mod accounts;
@@ -198,6 +198,7 @@ fn dressed(routes: Router<App>, app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), console::door::watch))
         .layer(middleware::from_fn(unread::drain))
         .layer(middleware::from_fn_with_state(app.clone(), in_time))
+        .layer(middleware::from_fn_with_state(app.clone(), uses::count))
         .layer(CatchPanicLayer::custom(|_| {
             axum::response::IntoResponse::into_response(ApiError::Internal)
         }))

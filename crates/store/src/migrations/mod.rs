@@ -31,6 +31,7 @@ mod m0072_token_rotations;
 mod m0080_token_restrictions;
 mod m0090_sessions;
 mod m0100_known_of_runs;
+mod m0110_token_uses;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -76,6 +77,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0100_known_of_runs::Migration),
             Box::new(m0071_token_policies::Migration),
             Box::new(m0072_token_rotations::Migration),
+            Box::new(m0110_token_uses::Migration),
         ]
     }
 }

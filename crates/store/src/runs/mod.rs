@@ -35,7 +35,7 @@ use crate::{
         run_count, time,
     },
     list::{Collection, Field, Kind, State},
-    rows::{Placed, from_text, of_account, only},
+    rows::{Placed, found, from_text, note_page, note_rows, of_account, only},
 };
 
 pub use claim::ClaimedRun;
@@ -130,6 +130,7 @@ impl Store {
         let rows = Entity::within(permit);
         let known = are_counted(query).then(|| self.count_runs(permit, query));
         let page = self.page_of(rows, &COLLECTION, query, known).await?;
+        note_page(permit, query, &page.rows, Column::ProjectId);
         let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
         Ok(Paged { rows, total: page.total })
     }
@@ -140,7 +141,7 @@ impl Store {
     /// [`StoreError::NotFound`], [`StoreError::Unavailable`].
     pub async fn run(&self, permit: &Permit<Read, Runs>, id: RunId) -> Result<Run, StoreError> {
         let rows = Entity::within(permit).filter(Column::Id.eq(id.get()));
-        only(rows, self.reader()).await?.into_domain()
+        found(permit, rows, Column::ProjectId, self.reader()).await?.into_domain()
     }
 
     /// The runs that take up one of these, oldest first, in one statement.
@@ -158,6 +159,7 @@ impl Store {
             .all(self.reader())
             .await
             .map_err(StoreError::db)?;
+        note_rows(permit, &rows, Column::ProjectId);
         rows.into_iter().map(Model::into_domain).collect()
     }
 
@@ -183,8 +185,10 @@ impl Store {
         let either = Condition::any().add(newest(false)).add(newest(true));
         let rows = Entity::find().filter(either).order_by_asc(Column::Id).all(self.reader()).await;
         let mut found: BTreeMap<JobId, LatestRuns> = BTreeMap::new();
+        let rows = rows.map_err(StoreError::db)?;
+        note_rows(permit, &rows, Column::ProjectId);
         // Oldest first: of a job's two at most, the later one is the newest.
-        for row in rows.map_err(StoreError::db)? {
+        for row in rows {
             let run = row.into_domain()?;
             let of_job = found.entry(run.job).or_default();
             if run.state.is_finished() {

@@ -26,7 +26,7 @@ use crate::{
         run_step::{ActiveModel, Column, Entity, Model},
         step_log_chunk, time,
     },
-    rows::{Placed, of_account, only},
+    rows::{Placed, note_rows, of_account, only},
     tx::Tx,
 };
 
@@ -105,6 +105,7 @@ impl Store {
             .all(self.reader())
             .await
             .map_err(StoreError::db)?;
+        note_rows(permit, &rows, Column::ProjectId);
         rows.into_iter().map(Model::into_domain).collect()
     }
 
@@ -132,6 +133,7 @@ impl Store {
             .await
             .map_err(StoreError::db)?
             .ok_or(StoreError::NotFound)?;
+        note_rows(permit, std::slice::from_ref(&row.step), Column::ProjectId);
         let log = row.log.unwrap_or_default();
         Ok(StepWithLogs { step: row.step.into_domain()?, log, debug_log: row.debug_log })
     }
@@ -166,6 +168,7 @@ impl Store {
         let text = chunks.clone().map(|chunk| chunk.text.as_str()).collect();
         let mark = chunks.next_back().map_or(mark, |chunk| LogMark(chunk.id));
         let (step, _) = rows.into_iter().next().ok_or(StoreError::NotFound)?;
+        note_rows(permit, std::slice::from_ref(&step), Column::ProjectId);
         Ok(LogPiece { step: step.into_domain()?, text, mark, up_to_date })
     }
 

@@ -12,6 +12,7 @@ mod git_hook;
 mod group;
 mod invite;
 mod ip_restriction;
+mod least_privilege;
 mod license_map;
 mod model_notifications;
 mod oauth_configuration;
@@ -28,6 +29,7 @@ mod source_freshness;
 mod token_policy;
 mod token_restrictions;
 mod token_rotation;
+mod token_use;
 mod usage;
 mod user;
 mod user_credentials;
@@ -63,6 +65,7 @@ pub use ip_restriction::{
     CidrBody, IpRestriction, IpRestrictionBody, IpRestrictionCidr, IpRestrictionSet,
     IpRestrictionSetBody, IpRestrictionValidation,
 };
+pub use least_privilege::{LeastPrivilege, NarrowBody, ProjectReached, Reach, RightLost, placed};
 pub use license_map::{LicenseMap, LicenseMapBody};
 pub use model_notifications::{ModelNotifications, ModelNotificationsBody};
 pub use oauth_configuration::{OauthConfiguration, OauthConfigurationBody, OauthExtraData};
@@ -85,6 +88,7 @@ pub use source_freshness::{FreshnessCriteria, FreshnessSpan, SourceFreshness, So
 pub use token_policy::{TokenPolicy, TokenPolicyBody};
 pub use token_restrictions::{TokenRate, TokenRateBody, TokenRestrictions, TokenRestrictionsBody};
 pub use token_rotation::{OldSecretSender, RotatedToken, RotationBody, TokenCredential};
+pub use token_use::{ActionRefusal, ActionUse, PlacedAction, TokenSender, TokenUse, asked_days};
 pub use usage::{Billing, BillingBody, Usage, UsageRow, usage_months, wants_csv};
 pub use user::{AccountUser, AccountUserLicense};
 pub use user_credentials::{UserCredentials, UserCredentialsBody};

@@ -94,7 +94,8 @@ pub fn wants_csv(params: &ListParams) -> Result<bool, Invalid> {
     }
 }
 
-fn parameter<'a>(params: &'a ListParams, name: &str) -> Option<&'a str> {
+/// What a parameter of this name says.
+pub(super) fn parameter<'a>(params: &'a ListParams, name: &str) -> Option<&'a str> {
     let given = params.query.filters.iter().find(|filter| filter.field == name)?;
     if let Test::Is(text) = &given.test { Some(text) } else { None }
 }
