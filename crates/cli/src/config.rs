@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use domain::token_use::Days;
 use figment::{
     Figment, Metadata, Profile, Provider,
     providers::{Format as _, Serialized, Toml},
@@ -76,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) allow_private_webhooks: bool,
     /// After how many days artifacts are removed, 1 or more; never unless given.
     pub(crate) keep_artifacts_days: Option<u32>,
+    /// For how many days it is known what tokens were used for: 90 to 400.
+    pub(crate) keep_token_uses_days: u16,
     /// How many wrong tokens one address may present at once; 0 is any number.
     pub(crate) failed_tries: u32,
     /// Where artifacts are kept, in the file alone.
@@ -100,7 +103,7 @@ const TEXTS: [&str; 13] = [
     "log",
 ];
 /// The others.
-const VALUES: [&str; 12] = [
+const VALUES: [&str; 13] = [
     "workers",
     "niceness",
     "max_file_size_mib",
@@ -112,6 +115,7 @@ const VALUES: [&str; 12] = [
     "no_openapi",
     "allow_private_webhooks",
     "keep_artifacts_days",
+    "keep_token_uses_days",
     "failed_tries",
 ];
 
@@ -187,6 +191,8 @@ struct Given<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     keep_artifacts_days: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    keep_token_uses_days: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     failed_tries: Option<u32>,
 }
 
@@ -221,6 +227,7 @@ impl Config {
             no_openapi: args.no_openapi.then_some(true),
             allow_private_webhooks: args.allow_private_webhooks.then_some(true),
             keep_artifacts_days: args.keep_artifacts_days,
+            keep_token_uses_days: args.keep_token_uses_days,
             failed_tries: args.failed_tries,
         };
         Self::layered(given, args.config.as_deref())?.check_listening()
@@ -276,6 +283,7 @@ impl Config {
             .merge(Serialized::default("allow_plain_http", false))
             .merge(Serialized::default("no_openapi", false))
             .merge(Serialized::default("allow_private_webhooks", false))
+            .merge(Serialized::default("keep_token_uses_days", Days::MOST))
             .merge(Serialized::default("failed_tries", ServerConfig::FAILURES));
         let below = if file.exists() { below.merge(Toml::file_exact(file)) } else { below };
         let config: Self = below.merge(above).extract().map_err(|error| told(&error))?;
@@ -328,7 +336,19 @@ impl Config {
         if self.allow_private_webhooks { WebhookTargets::Any } else { WebhookTargets::Public }
     }
 
+    /// For how many days it is known what tokens were used for.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] if it is not 90 to 400.
+    pub(crate) fn keep_token_uses(&self) -> Result<Days, CliError> {
+        let (days, least, most) = (self.keep_token_uses_days, Days::USUAL.get(), Days::MOST);
+        Days::new(days).ok().filter(|days| least <= days.get()).ok_or_else(|| {
+            CliError::Usage(format!("`keep_token_uses_days` must be {least} to {most}"))
+        })
+    }
+
     fn check_listening(self) -> Result<Self, CliError> {
+        self.keep_token_uses()?;
         if self.keep_artifacts_days == Some(0) {
             let reason = "`keep_artifacts_days` must be 1 or more; leave it out to keep all";
             return Err(CliError::Usage(reason.to_owned()));

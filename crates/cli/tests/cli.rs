@@ -91,6 +91,11 @@ fn what_cannot_be_is_one_clear_line_and_exit_code_1_or_2_for_wrong_settings() {
             other.serve(&["--keep-artifacts-days", "0"]),
             "`keep_artifacts_days` must be 1 or more",
         ),
+        (
+            2,
+            other.serve(&["--keep-token-uses-days", "89"]),
+            "`keep_token_uses_days` must be 90 to 400",
+        ),
         (2, other.serve(&["--log", "a=b=c"]), "`log`"),
         (2, other.serve(&["--config", "/no/such/file"]), "/no/such/file is not there"),
         (

@@ -24,9 +24,9 @@ pub(crate) use self::{
     serve::{RunnerArgs, ServeArgs},
     sink::SinkArgs,
     token::{
-        GrantArgs, RestrictionArgs, TokenChangeArgs, TokenCommand, TokenCreateArgs,
-        TokenImportArgs, TokenPermissionsArgs, TokenRestrictionsArgs, TokenRotateArgs,
-        TokenShowArgs,
+        GrantArgs, LeastPrivilegeArgs, RestrictionArgs, TokenChangeArgs, TokenCommand,
+        TokenCreateArgs, TokenDeleteArgs, TokenImportArgs, TokenListArgs, TokenPermissionsArgs,
+        TokenRestrictionsArgs, TokenRotateArgs, TokenShowArgs, TokenUseArgs,
     },
 };
 

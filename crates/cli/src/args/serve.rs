@@ -70,6 +70,9 @@ pub(crate) struct ServeArgs {
     /// Remove the artifacts of runs that ended more than so many days ago [default: keep all]
     #[arg(long, value_name = "DAYS")]
     pub(crate) keep_artifacts_days: Option<u32>,
+    /// For how many days it is known what tokens were used for, 90 to 400 [default: 400]
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) keep_token_uses_days: Option<u16>,
     /// How many wrong tokens an address may present at once before it has to wait, one a second
     /// after that; ten times as many from its network, a hundred times overall; 0 is any [default: 60]
     #[arg(long, value_name = "N")]

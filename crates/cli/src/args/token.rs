@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use domain::{AccountId, EnvironmentId, JobId, ServiceTokenId};
+use domain::{AccountId, EnvironmentId, JobId, ServiceTokenId, token_use::Days};
 
 use super::{ClientArgs, DataDirArgs, SinkArgs};
 
@@ -16,7 +16,10 @@ Example: a token that may run the jobs of project 7 and read metadata everywhere
   narrowgate token create --name nightly --grant job_runner:7 --grant metadata_only")]
     Create(TokenCreateArgs),
     /// The account's tokens
-    List(ClientArgs),
+    #[command(after_help = "\
+Example: those that nobody used for 90 days
+  narrowgate token list --unused-for 90")]
+    List(TokenListArgs),
     /// One token
     Show(TokenShowArgs),
     /// A token's permissions; with --grant, replaced as a whole; with --none, taken away
@@ -45,8 +48,21 @@ and what is left to swap
     CancelRotation(TokenShowArgs),
     /// Old secrets that still work, and who sends them; exit code 3 while there are any
     OldSecrets(ClientArgs),
+    /// Who depends on a token, and what it was used for
+    #[command(after_help = "\
+Example: in the last 30 days
+  narrowgate token use 7 --days 30")]
+    Use(TokenUseArgs),
+    /// The smallest permissions that still hold everything that a token was used for
+    #[command(after_help = "\
+Examples: what they are, and what the token would lose
+  narrowgate token least-privilege 7
+make it so; and take it back, if something was missing after all
+  narrowgate token least-privilege 7 --apply
+  narrowgate token least-privilege 7 --undo")]
+    LeastPrivilege(LeastPrivilegeArgs),
     /// Delete a token: it stops working at once
-    Delete(TokenShowArgs),
+    Delete(TokenDeleteArgs),
     /// Take over the metadata of tokens made elsewhere, from CSV or JSON, on the server's machine
     #[command(after_help = "\
 CSV has the columns name, created_at, last_used and permissions (`job_admin:7;metadata_only`); JSON
@@ -138,6 +154,58 @@ pub(crate) struct TokenShowArgs {
     pub(crate) client: ClientArgs,
     /// The token's id
     pub(crate) id: ServiceTokenId,
+}
+
+/// `token list`
+#[derive(Debug, Args)]
+pub(crate) struct TokenListArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// Only those that nobody used for so many days, 1 to 400, and that are at least as old
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) unused_for: Option<Days>,
+}
+
+/// `token use`
+#[derive(Debug, Args)]
+pub(crate) struct TokenUseArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    pub(crate) id: ServiceTokenId,
+    /// How many days back, today included: 1 to 400
+    #[arg(long, default_value = "90")]
+    pub(crate) days: Days,
+}
+
+/// `token least-privilege`
+#[derive(Debug, Args)]
+pub(crate) struct LeastPrivilegeArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    pub(crate) id: ServiceTokenId,
+    /// What it was used for in how many days, today included: 1 to 400
+    #[arg(long, default_value = "90")]
+    pub(crate) days: Days,
+    /// Narrow the token to what is proposed; its secret stays
+    #[arg(long, conflicts_with = "undo")]
+    pub(crate) apply: bool,
+    /// Give it back what it had before, if nothing else of its rights has changed
+    #[arg(long)]
+    pub(crate) undo: bool,
+}
+
+/// `token delete`
+#[derive(Debug, Args)]
+pub(crate) struct TokenDeleteArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The token's id
+    pub(crate) id: ServiceTokenId,
+    /// Do not ask, also if it was used lately
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// `token permissions`

@@ -8,6 +8,7 @@ mod dev_cert;
 mod follow;
 mod grants;
 mod init;
+mod least_privilege;
 mod progress;
 mod restrictions;
 mod rotate;
@@ -18,6 +19,7 @@ mod serve;
 mod sign_in_link;
 mod sink;
 mod token;
+mod token_use;
 
 use std::{path::Path, process::ExitCode};
 

@@ -18,6 +18,7 @@ use super::{
     grants::told,
     sink::Sink,
     token::{all, day},
+    token_use,
 };
 use crate::{
     args::{ClientArgs, TokenRotateArgs, TokenShowArgs},
@@ -39,6 +40,7 @@ pub(super) async fn rotate(args: &TokenRotateArgs) -> Result<ExitCode, CliError>
 async fn rotate_one(args: &TokenRotateArgs, id: ServiceTokenId) -> Result<(), CliError> {
     let sink = args.sink.for_one()?;
     sink.check()?;
+    token_use::tell(&args.client, id).await?;
     let rotated = send(&args.client.client()?, args, id.get()).await?;
     let place = sink.put(id.get(), secret(&rotated))?;
     if !matches!(sink, Sink::Output) {

@@ -32,6 +32,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
         trusted_proxies: config.trusted_proxy.clone(),
         webhook_targets: config.webhook_targets(),
         keep_artifacts_days: config.keep_artifacts_days,
+        keep_token_uses: config.keep_token_uses()?,
         failures: FailureLimits::new(config.failed_tries),
         ..ServerConfig::on(config.listen)
     };

@@ -16,12 +16,12 @@ use wire::{
 
 use super::{
     grants::{parse, told},
-    open_existing, restrictions, rotate,
+    least_privilege, open_existing, restrictions, rotate, token_use,
 };
 use crate::{
     args::{
-        ClientArgs, TokenChangeArgs, TokenCommand, TokenCreateArgs, TokenImportArgs,
-        TokenPermissionsArgs, TokenShowArgs,
+        TokenChangeArgs, TokenCommand, TokenCreateArgs, TokenDeleteArgs, TokenImportArgs,
+        TokenListArgs, TokenPermissionsArgs, TokenShowArgs,
     },
     error::CliError,
     output,
@@ -38,6 +38,8 @@ pub(super) async fn run(command: TokenCommand) -> Result<ExitCode, CliError> {
         TokenCommand::Rotate(args) => return rotate::rotate(&args).await,
         TokenCommand::CancelRotation(args) => rotate::cancel(&args).await?,
         TokenCommand::OldSecrets(args) => return rotate::old_secrets(&args).await,
+        TokenCommand::Use(args) => token_use::run(&args).await?,
+        TokenCommand::LeastPrivilege(args) => least_privilege::run(&args).await?,
         TokenCommand::Delete(args) => delete(&args).await?,
         TokenCommand::Import(args) => import(&args).await?,
     }
@@ -63,9 +65,15 @@ async fn create(args: &TokenCreateArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn list(args: &ClientArgs) -> Result<(), CliError> {
-    let tokens: Vec<ServiceToken> = all(&args.client()?, &args.v3("/service-tokens/")).await?;
-    if args.json {
+async fn list(args: &TokenListArgs) -> Result<(), CliError> {
+    let client = &args.client;
+    let path = client.v3("/service-tokens/");
+    let path = match args.unused_for {
+        Some(days) => format!("{path}?unused_for_days={}", days.get()),
+        None => path,
+    };
+    let tokens: Vec<ServiceToken> = all(&client.client()?, &path).await?;
+    if client.json {
         return output::json(&tokens);
     }
     let rows = tokens.iter().map(|token| {
@@ -129,8 +137,12 @@ async fn change(args: &TokenChangeArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn delete(args: &TokenShowArgs) -> Result<(), CliError> {
+async fn delete(args: &TokenDeleteArgs) -> Result<(), CliError> {
     let client = &args.client;
+    if !token_use::goes_on(client, args.id, args.yes).await? {
+        output::aside("nothing is deleted");
+        return Ok(());
+    }
     let path = client.v3(&format!("/service-tokens/{}/", args.id));
     let token: ServiceToken = client.client()?.delete(&path).await?;
     if client.json {
@@ -146,8 +158,10 @@ pub(super) async fn all<T: DeserializeOwned>(
     path: &str,
 ) -> Result<Vec<T>, CliError> {
     let mut rows = Vec::new();
+    let more = if path.contains('?') { '&' } else { '?' };
     loop {
-        let page: Vec<T> = client.get(&format!("{path}?limit=100&offset={}", rows.len())).await?;
+        let page = format!("{path}{more}limit=100&offset={}", rows.len());
+        let page: Vec<T> = client.get(&page).await?;
         let last = page.len() < 100;
         rows.extend(page);
         if last {
