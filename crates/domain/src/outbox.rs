@@ -1,9 +1,11 @@
-//! The outbox: what is sent of runs, and when something that did not arrive is tried again.
+//! The outbox: what is sent of runs and tokens, and when something that did not arrive is tried again.
 
 use crate::{
+    JobId, RunId, Timestamp,
     kept::{Hidden, Kept},
     model_notification::NodeEnd,
     run_report::RunReport,
+    token_report::TokenReport,
     user::Email,
     webhook::{EventKey, EventType, Webhook, WebhookEvent},
 };
@@ -29,7 +31,16 @@ pub const fn wait_after(failed: u32) -> Option<i64> {
     }
 }
 
-/// An event of a run that is to be sent to a webhook.
+/// What is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Of a run.
+    Run(RunReport),
+    /// Of a token.
+    Token(TokenReport),
+}
+
+/// An event that is to be sent to a webhook.
 #[derive(Debug, Clone)]
 pub struct OutgoingWebhook {
     /// The webhook.
@@ -41,34 +52,56 @@ pub struct OutgoingWebhook {
     /// What kind of event it is.
     pub event_type: EventType,
     /// What is told.
-    pub report: RunReport,
+    pub news: News,
 }
 
-/// A mail about the end of a run.
+/// A mail about the end of a run, or about a token.
 #[derive(Debug, Clone)]
 pub struct OutgoingMail {
-    /// The id of the notification or the model notifications that ask for it.
-    pub asked_by: i64,
+    /// The id of the notification or the model notifications that ask for it; mails about tokens
+    /// are asked for by none.
+    pub asked_by: Option<i64>,
     /// Whom it goes to.
     pub to: Email,
     /// What is told.
-    pub report: RunReport,
+    pub news: News,
     /// The nodes that are told of to their owner; none if it is about the run itself.
     pub nodes: Vec<NodeEnd>,
+}
+
+impl News {
+    /// When it came to pass.
+    #[must_use]
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Run(report) => report.at,
+            Self::Token(report) => report.at,
+        }
+    }
+
+    /// The run that it is about, and its job.
+    #[must_use]
+    pub const fn run(&self) -> Option<(RunId, JobId)> {
+        match self {
+            Self::Run(report) => Some((report.run, report.job)),
+            Self::Token(_) => None,
+        }
+    }
 }
 
 impl OutgoingWebhook {
     /// The event as it is kept, with the body that is sent.
     #[must_use]
     pub fn event(&self, payload: String) -> WebhookEvent {
+        let (run, job) = self.news.run().unzip();
         WebhookEvent {
             key: self.key.clone(),
             webhook: self.webhook.id,
-            job: Some(self.report.job),
-            run: Some(self.report.run),
+            job,
+            run,
             event_type: self.event_type.word().to_owned(),
             payload,
-            created_at: self.report.at,
+            created_at: self.news.at(),
         }
     }
 }

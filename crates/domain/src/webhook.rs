@@ -1,4 +1,4 @@
-//! Webhooks: who is told over HTTP of what happens to runs, and what was sent.
+//! Webhooks: who is told over HTTP of what happens to runs and tokens, and what was sent.
 
 use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr};
 
@@ -88,7 +88,7 @@ keys! {
     GitHookKey = "ghk_";
 }
 
-/// A webhook: where to send what happens to the runs of which jobs.
+/// A webhook: where to send what happens to the runs of which jobs, and to tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
     /// What names it on the wire.
@@ -110,6 +110,18 @@ pub struct Webhook {
 }
 
 impl Webhook {
+    /// Whether it is told of this event of tokens.
+    #[must_use]
+    pub fn wants_of_tokens(&self, kind: EventType) -> bool {
+        self.active && kind.is_of_tokens() && self.event_types.contains(&kind)
+    }
+
+    /// Whether it tells of tokens at all.
+    #[must_use]
+    pub fn tells_of_tokens(&self) -> bool {
+        self.event_types.iter().any(|kind| kind.is_of_tokens())
+    }
+
     /// Whether it is told of this event of this job's runs.
     #[must_use]
     pub fn wants(&self, kind: EventType, job: JobId) -> bool {
@@ -130,16 +142,52 @@ pub enum EventType {
     /// `job.run.errored`
     #[serde(rename = "job.run.errored")]
     Errored,
+    /// `service_token.created`
+    #[serde(rename = "service_token.created")]
+    TokenCreated,
+    /// `service_token.changed`
+    #[serde(rename = "service_token.changed")]
+    TokenChanged,
+    /// `service_token.rotated`
+    #[serde(rename = "service_token.rotated")]
+    TokenRotated,
+    /// `service_token.revoked`
+    #[serde(rename = "service_token.revoked")]
+    TokenRevoked,
+    /// `service_token.expiring`
+    #[serde(rename = "service_token.expiring")]
+    TokenExpiring,
+    /// `service_token.leaked`
+    #[serde(rename = "service_token.leaked")]
+    TokenLeaked,
+    /// `service_token.canary_used`
+    #[serde(rename = "service_token.canary_used")]
+    CanaryUsed,
+    /// `personal_token.leaked`
+    #[serde(rename = "personal_token.leaked")]
+    PersonalTokenLeaked,
 }
 
 /// The text names no event type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be `job.run.started`, `job.run.completed` or `job.run.errored`")]
+#[error("must be one of {}", EventType::ALL.map(|kind| format!("`{}`", kind.word())).join(", "))]
 pub struct UnknownEventType;
 
 impl EventType {
-    /// Every one.
-    pub const ALL: [Self; 3] = [Self::Started, Self::Completed, Self::Errored];
+    /// Every one; those of tokens are documented additions.
+    pub const ALL: [Self; 11] = [
+        Self::Started,
+        Self::Completed,
+        Self::Errored,
+        Self::TokenCreated,
+        Self::TokenChanged,
+        Self::TokenRotated,
+        Self::TokenRevoked,
+        Self::TokenExpiring,
+        Self::TokenLeaked,
+        Self::CanaryUsed,
+        Self::PersonalTokenLeaked,
+    ];
 
     /// The word of the wire.
     #[must_use]
@@ -148,6 +196,30 @@ impl EventType {
             Self::Started => "job.run.started",
             Self::Completed => "job.run.completed",
             Self::Errored => "job.run.errored",
+            Self::TokenCreated => "service_token.created",
+            Self::TokenChanged => "service_token.changed",
+            Self::TokenRotated => "service_token.rotated",
+            Self::TokenRevoked => "service_token.revoked",
+            Self::TokenExpiring => "service_token.expiring",
+            Self::TokenLeaked => "service_token.leaked",
+            Self::CanaryUsed => "service_token.canary_used",
+            Self::PersonalTokenLeaked => "personal_token.leaked",
+        }
+    }
+
+    /// Whether it is about a token, and not about a run.
+    #[must_use]
+    pub const fn is_of_tokens(self) -> bool {
+        match self {
+            Self::Started | Self::Completed | Self::Errored => false,
+            Self::TokenCreated
+            | Self::TokenChanged
+            | Self::TokenRotated
+            | Self::TokenRevoked
+            | Self::TokenExpiring
+            | Self::TokenLeaked
+            | Self::CanaryUsed
+            | Self::PersonalTokenLeaked => true,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Mail, by SMTP: invitations, and what notifications tell of runs.
+//! Mail, by SMTP: invitations, what notifications tell of runs, and what is urgent of tokens.
 
 use std::time::Duration;
 
@@ -7,12 +7,15 @@ use domain::{
     model_notification::NodeEnd,
     run::Outcome,
     run_report::{RunReport, Stage},
+    token_report::TokenReport,
     user::Email,
 };
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
 };
+
+use crate::token_mail;
 
 /// How long a mail server may take for one mail.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -95,6 +98,17 @@ impl Mailer {
         link: &str,
     ) -> Result<(), MailError> {
         let (subject, body) = told(report, nodes, link);
+        self.send(to, subject, body).await
+    }
+
+    /// Tells what is urgent of a token; `link` is where a person looks at it.
+    pub(crate) async fn tell_of_token(
+        &self,
+        to: &Email,
+        report: &TokenReport,
+        link: &str,
+    ) -> Result<(), MailError> {
+        let (subject, body) = token_mail::told(report, link);
         self.send(to, subject, body).await
     }
 

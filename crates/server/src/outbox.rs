@@ -7,7 +7,7 @@ use domain::{
         Caller, Origin, Permit, SystemTask, Webhooks, Write, authorize, kinds::JobNotifications,
     },
     kept::Id,
-    outbox::{OutgoingMail, OutgoingWebhook},
+    outbox::{News, OutgoingMail, OutgoingWebhook},
     webhook::{ReceiptKey, Webhook},
 };
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
@@ -20,7 +20,8 @@ use wire::{v2::run_href, v3::WebhookDelivery};
 
 use crate::{
     app::App,
-    mail::Mailer,
+    mail::{MailError, Mailer},
+    token_mail,
     webhooks::{self, WebhookTargets},
 };
 
@@ -31,7 +32,7 @@ const CLEAR_EVERY: Duration = Duration::from_hours(1);
 /// The most messages that are on their way at once.
 const AT_ONCE: usize = 16;
 
-/// Sends what runs have to tell.
+/// Sends what runs and tokens have to tell.
 #[derive(Clone)]
 pub(crate) struct Messenger {
     store: Store,
@@ -87,7 +88,7 @@ impl Messenger {
     /// Sends what an earlier server left first, then whenever something is due.
     pub(crate) async fn work(self) {
         if self.mailer.is_none() {
-            tracing::info!("no mail server is configured: notifications of runs are not sent");
+            tracing::info!("no mail server is configured: notifications are not sent");
         }
         let mut under_way = UnderWay::default();
         let mut cleared = None::<Instant>;
@@ -157,7 +158,7 @@ impl Messenger {
             let asked_by = outgoing.asked_by;
             let sending = self.clone().mail(mailer.clone(), permit.clone(), ticket, outgoing);
             let id = under_way.tasks.spawn(sending).id();
-            under_way.mails.insert(id, asked_by);
+            under_way.mails.extend(asked_by.map(|asked_by| (id, asked_by)));
         }
         Ok(())
     }
@@ -170,21 +171,38 @@ impl Messenger {
         ticket: Ticket,
         outgoing: OutgoingMail,
     ) {
-        let OutgoingMail { asked_by, to, report, nodes } = outgoing;
-        let link = run_href(&self.public_url, report.account, report.project, report.run);
-        let sent = mailer.tell(&to, &report, &nodes, &link).await;
+        let about = match &outgoing.news {
+            News::Run(report) => format!("run {}", report.run),
+            News::Token(report) => format!("token {}", report.uid),
+        };
+        let sent = self.tell(&mailer, &outgoing).await;
         let noted = self.store.note_mail_try(&permit, &ticket, sent.is_ok()).await;
-        let run = report.run;
         match (sent, noted) {
             (Ok(()), Ok(_)) => {}
             (Err(error), Ok(Some(again))) => {
-                tracing::warn!(asked_by, %run, %error, %again, "a mail is tried again");
+                tracing::warn!(about, %error, %again, "a mail is tried again");
             }
             (Err(error), Ok(None)) => {
-                tracing::error!(asked_by, %run, %error, "a mail is given up");
+                tracing::error!(about, %error, "a mail is given up");
             }
             (_, Err(error)) => {
-                tracing::error!(asked_by, %run, %error, "a mail may be sent twice");
+                tracing::error!(about, %error, "a mail may be sent twice");
+            }
+        }
+    }
+
+    /// Writes a mail, with where a person looks at what it is about.
+    async fn tell(&self, mailer: &Mailer, outgoing: &OutgoingMail) -> Result<(), MailError> {
+        let OutgoingMail { to, news, nodes, .. } = outgoing;
+        match news {
+            News::Run(report) => {
+                let (account, project) = (report.account, report.project);
+                let link = run_href(&self.public_url, account, project, report.run);
+                mailer.tell(to, report, nodes, &link).await
+            }
+            News::Token(report) => {
+                let link = token_mail::link(&self.public_url, report);
+                mailer.tell_of_token(to, report, &link).await
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     mail::{MailConfig, MailError, Mailer},
     outbox::Messenger,
     rates::Rates,
-    retention,
+    reminders, retention,
     routes::router,
     streams::Streams,
     tls::{Tls, TlsError, TlsFiles, hsts},
@@ -60,6 +60,8 @@ pub struct ServerConfig {
     pub webhook_targets: WebhookTargets,
     /// How often it is looked for messages that are due, beside wake-ups of this process (1 s).
     pub outbox_round: Duration,
+    /// How often it is looked for service tokens that end soon (1 min).
+    pub reminder_round: Duration,
     /// After how many days artifacts of runs are removed; never unless given.
     pub keep_artifacts_days: Option<u32>,
     /// For how many days it is known what service tokens were used for, and by whom.
@@ -86,6 +88,7 @@ impl ServerConfig {
             trusted_proxies,
             webhook_targets: WebhookTargets::Public,
             outbox_round: Duration::from_secs(1),
+            reminder_round: Duration::from_mins(1),
             keep_artifacts_days: None,
             keep_token_uses: Days::ALL,
             failures: FailureLimits::new(Self::FAILURES),
@@ -157,6 +160,7 @@ pub struct Server {
     trusted_proxies: TrustedProxies,
     webhook_targets: WebhookTargets,
     outbox_round: Duration,
+    reminder_round: Duration,
     keep_artifacts_days: Option<u32>,
     keep_token_uses: Days,
     failures: Option<FailureLimits>,
@@ -194,6 +198,7 @@ impl Server {
             trusted_proxies,
             webhook_targets,
             outbox_round: config.outbox_round,
+            reminder_round: config.reminder_round,
             keep_artifacts_days: config.keep_artifacts_days,
             keep_token_uses: config.keep_token_uses,
             failures: config.failures,
@@ -268,6 +273,7 @@ impl Server {
         beside.spawn(messenger.work());
         beside.spawn(retention::forget_leases(self.store.clone()));
         beside.spawn(retention::forget_token_uses(self.store.clone(), self.keep_token_uses));
+        beside.spawn(reminders::send(self.store.clone(), self.reminder_round));
         if let Some(days) = self.keep_artifacts_days {
             beside.spawn(retention::keep(self.store.clone(), days));
         }

@@ -1,6 +1,6 @@
 //! Memberships: a user in an account, with a licence and in groups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use domain::{
     AccountId, GroupId, LicenseId, UserId,
@@ -14,8 +14,8 @@ use domain::{
 };
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
-    QuerySelect as _, QueryTrait as _, Select, UpdateMany,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, JoinType, PaginatorTrait as _,
+    QueryFilter as _, QuerySelect as _, QueryTrait as _, RelationTrait as _, Select, UpdateMany,
     sea_query::{Expr, ExprTrait as _, SimpleExpr},
 };
 use serde_json::json;
@@ -272,6 +272,33 @@ pub(crate) async fn grants_of(
     let one =
         |row: &group_permission::Model| grant(&row.permission_set, row.project_id, &row.categories);
     rows.iter().map(one).collect()
+}
+
+/// What the account's groups give, by user.
+pub(crate) async fn grants_of_all(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+) -> Result<HashMap<i64, Vec<Grant>>, StoreError> {
+    let given = group_member::Relation::Permissions.def();
+    let rows: Vec<(i64, String, Option<i64>, String)> = group_member::Entity::find()
+        .select_only()
+        .column(group_member::Column::UserId)
+        .columns([
+            group_permission::Column::PermissionSet,
+            group_permission::Column::ProjectId,
+            group_permission::Column::Categories,
+        ])
+        .join(JoinType::InnerJoin, given)
+        .filter(group_permission::Column::AccountId.eq(account.get()))
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(StoreError::db)?;
+    let mut of: HashMap<i64, Vec<Grant>> = HashMap::new();
+    for (user, set, project, categories) in rows {
+        of.entry(user).or_default().push(grant(&set, project, &categories)?);
+    }
+    Ok(of)
 }
 
 /// Users who are in the account.

@@ -8,7 +8,7 @@ use domain::{
     AccountId, EnvironmentId,
     authz::{Environments, Permit, Read, Write, kinds::JobNotifications},
     environment::Environment,
-    kept::{Id, Kept, Noun as _},
+    kept::{Kept, Noun as _},
     model_notification::{ModelNotifications, OwnerReport, owners},
     run::Run,
     run_report::{RunReport, Stage},
@@ -26,7 +26,7 @@ use crate::{
         outbox,
     },
     environments, kept,
-    outbox::{claim, done},
+    outbox::{asker, claim, done},
     rows::{ACTIVE, from_text, to_text},
     tx::Tx,
 };
@@ -123,7 +123,7 @@ impl Store {
         account: AccountId,
         row: &outbox::Model,
     ) -> Result<Vec<OwnerReport>, StoreError> {
-        let id = Id::new(row.kept_id).map_err(StoreError::corrupt)?;
+        let id = asker(row)?;
         let settings = kept::find::<ModelNotifications>(self.reader(), account, id).await?.spec;
         let run: RunReport = from_text(&row.report)?;
         let (mut manifest, mut results) = (None, Vec::new());
@@ -162,7 +162,7 @@ pub(crate) async fn wanted(
     let found = of(tx.db(), tx.account(), run.environment).await?;
     Ok(found.filter(|found| found.spec.enabled).map(|found| outbox::ActiveModel {
         word: Set(ModelNotifications::WORD.to_owned()),
-        kept_id: Set(found.id.get()),
+        kept_id: Set(Some(found.id.get())),
         event_key: Set(None),
         event_type: Set(None),
         ..Default::default()

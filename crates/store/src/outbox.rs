@@ -1,4 +1,4 @@
-//! The outbox: what is to be sent of runs.
+//! The outbox: what is to be sent of runs and tokens.
 //!
 //! A row is written in the transaction that makes it true, and goes once it has arrived, is given
 //! up, or what it is sent for is deleted. Whoever sends it claims it first, by moving its due time:
@@ -7,20 +7,21 @@
 use domain::{
     Timestamp,
     authz::{Permit, Webhooks, Write, kinds::JobNotifications},
-    kept::{Id, Kept, Noun as _},
+    kept::{Id, Kept, Noun},
     model_notification::{ModelNotifications, OwnerReport},
     notification::{Notification, NotificationType},
-    outbox::{HOLD, OutgoingMail, OutgoingWebhook, wait_after},
+    outbox::{HOLD, News, OutgoingMail, OutgoingWebhook, wait_after},
     run::Run,
     run_report::{RunReport, Stage},
+    token_report::TokenMail,
     user::Email,
-    webhook::{Dispatch, EventKey, ReceiptKey, Webhook, WebhookEvent},
+    webhook::{Dispatch, EventKey, EventType, ReceiptKey, Webhook, WebhookEvent},
 };
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    QueryTrait as _,
+    QueryTrait as _, Select,
     sea_query::{Expr, ExprTrait as _, SelectStatement},
 };
 
@@ -34,6 +35,7 @@ use crate::{
     kept,
     model_notifications::{self, OWNER},
     rows::{from_text, of_account, only, to_text},
+    token_news::TOKEN,
     tx::Tx,
     usage, webhooks,
 };
@@ -69,7 +71,7 @@ impl Store {
                 Ok(outgoing) if outgoing.webhook.spec.active => {
                     claimed.push((row.ticket()?, outgoing));
                 }
-                Ok(_) => forget(&tx, row.kept_id).await?,
+                Ok(outgoing) => forget(&tx, outgoing.webhook.id.get()).await?,
                 Err(error @ (StoreError::NotFound | StoreError::Corrupt(_))) => {
                     tracing::error!(webhook = row.kept_id, %error, "an event cannot be sent");
                     failed(&tx, &row.ticket()?).await?;
@@ -82,14 +84,20 @@ impl Store {
     }
 
     async fn outgoing(&self, tx: &Tx, row: &Model) -> Result<OutgoingWebhook, StoreError> {
-        let id = Id::new(row.kept_id).map_err(StoreError::corrupt)?;
+        let id = asker(row)?;
         let word = |text: &Option<String>| text.clone().unwrap_or_default();
+        let event_type: EventType = word(&row.event_type).parse().map_err(StoreError::corrupt)?;
+        let news = if event_type.is_of_tokens() {
+            News::Token(from_text(&row.report)?)
+        } else {
+            News::Run(from_text(&row.report)?)
+        };
         Ok(OutgoingWebhook {
             webhook: kept::find(tx.db(), tx.account(), id).await?,
             secret: kept::secret_of(self, tx.db(), id).await?.ok_or(StoreError::NotFound)?,
             key: word(&row.event_key).parse().map_err(StoreError::corrupt)?,
-            event_type: word(&row.event_type).parse().map_err(StoreError::corrupt)?,
-            report: from_text(&row.report)?,
+            event_type,
+            news,
         })
     }
 
@@ -126,8 +134,8 @@ impl Store {
 }
 
 impl Store {
-    /// Claims mails that are due, the oldest of each notification, at most `room`; none of one that
-    /// is `busy`.
+    /// Claims mails that are due, the oldest of each notification, none of one that is `busy`, and
+    /// those about tokens; at most `room`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -140,7 +148,10 @@ impl Store {
         self.share_out(permit).await?;
         let tx = self.begin(permit).await?;
         let mut claimed = Vec::new();
-        for row in claim(&tx, &[Notification::WORD, OWNER], busy, room).await? {
+        let mut rows = claim(&tx, &[Notification::WORD, OWNER], busy, room).await?;
+        let left = room.saturating_sub(rows.len() as u64);
+        rows.extend(claim_of_tokens(&tx, left).await?);
+        for row in rows {
             match mail(&tx, &row).await {
                 Ok(mail) => claimed.push((row.ticket()?, mail)),
                 Err(error @ (StoreError::NotFound | StoreError::Corrupt(_))) => {
@@ -188,7 +199,12 @@ impl Store {
         let tx = self.begin(permit).await?;
         Entity::delete_many()
             .filter(Column::AccountId.eq(tx.account().get()))
-            .filter(Column::Word.is_in([Notification::WORD, OWNER, ModelNotifications::WORD]))
+            .filter(Column::Word.is_in([
+                Notification::WORD,
+                OWNER,
+                ModelNotifications::WORD,
+                TOKEN,
+            ]))
             .exec(tx.db())
             .await
             .map_err(StoreError::db)?;
@@ -199,11 +215,15 @@ impl Store {
 /// A mail, with the address as it is now.
 async fn mail(tx: &Tx, row: &Model) -> Result<OutgoingMail, StoreError> {
     let asked_by = row.kept_id;
-    if row.word == OWNER {
-        let OwnerReport { to, run: report, nodes } = from_text(&row.report)?;
-        return Ok(OutgoingMail { asked_by, to, report, nodes });
+    if row.word == TOKEN {
+        let TokenMail { to, report } = from_text(&row.report)?;
+        return Ok(OutgoingMail { asked_by, to, news: News::Token(report), nodes: Vec::new() });
     }
-    let id = Id::new(row.kept_id).map_err(StoreError::corrupt)?;
+    if row.word == OWNER {
+        let OwnerReport { to, run, nodes } = from_text(&row.report)?;
+        return Ok(OutgoingMail { asked_by, to, news: News::Run(run), nodes });
+    }
+    let id = asker(row)?;
     let spec = kept::find::<Notification>(tx.db(), tx.account(), id).await?.spec;
     let to = match (spec.r#type, spec.external_email) {
         (NotificationType::External, Some(email)) => email,
@@ -213,7 +233,14 @@ async fn mail(tx: &Tx, row: &Model) -> Result<OutgoingMail, StoreError> {
             Email::parse(&user.email).map_err(StoreError::corrupt)?
         }
     };
-    Ok(OutgoingMail { asked_by, to, report: from_text(&row.report)?, nodes: Vec::new() })
+    let news = News::Run(from_text(&row.report)?);
+    Ok(OutgoingMail { asked_by, to, news, nodes: Vec::new() })
+}
+
+/// What a message is sent for.
+pub(crate) fn asker<N: Noun>(row: &Model) -> Result<Id<N>, StoreError> {
+    let id = row.kept_id.ok_or_else(|| StoreError::corrupt("a message that nobody asks for"))?;
+    Id::new(id).map_err(StoreError::corrupt)
 }
 
 /// Notes what those who listen are to be told of a run, in the transaction that makes it so.
@@ -222,22 +249,35 @@ pub(crate) async fn tell(tx: &mut Tx, run: &Run, stage: Stage) -> Result<(), Sto
     rows.extend(model_notifications::wanted(tx, run, stage).await?);
     for webhook in kept::all::<Webhook>(tx.db(), tx.account()).await? {
         let wanted = stage.event_types().iter().filter(|kind| webhook.spec.wants(**kind, run.job));
-        rows.extend(wanted.map(|kind| ActiveModel {
-            word: Set(Webhook::WORD.to_owned()),
-            kept_id: Set(webhook.id.get()),
-            event_key: Set(Some(EventKey::mint(&mut UnwrapErr(SysRng)).to_string())),
-            event_type: Set(Some(kind.word().to_owned())),
-            ..Default::default()
-        }));
+        rows.extend(wanted.map(|kind| to_webhook(webhook.id, *kind)));
     }
     if rows.is_empty() {
         return Ok(());
     }
     let report = to_text(&report(tx, run, stage).await?)?;
+    let rows = rows.into_iter().map(|row| ActiveModel { report: Set(report.clone()), ..row });
+    put(tx, rows.collect()).await
+}
+
+/// An event for a webhook, as yet without what it tells.
+pub(crate) fn to_webhook(webhook: Id<Webhook>, kind: EventType) -> ActiveModel {
+    ActiveModel {
+        word: Set(Webhook::WORD.to_owned()),
+        kept_id: Set(Some(webhook.get())),
+        event_key: Set(Some(EventKey::mint(&mut UnwrapErr(SysRng)).to_string())),
+        event_type: Set(Some(kind.word().to_owned())),
+        ..Default::default()
+    }
+}
+
+/// Puts messages into the outbox; the messenger is woken once they are committed.
+pub(crate) async fn put(tx: &mut Tx, rows: Vec<ActiveModel>) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let (account, now) = (tx.account().get(), tx.now().micros());
     let rows = rows.into_iter().map(|row| ActiveModel {
         account_id: Set(account),
-        report: Set(report.clone()),
         tries: Set(0),
         due_at: Set(now),
         created_at: Set(now),
@@ -259,7 +299,7 @@ async fn mails(tx: &Tx, run: &Run, stage: Stage) -> Result<Vec<ActiveModel>, Sto
     let wanted = all.iter().filter(|one| one.spec.wants(run.job, outcome, warned));
     let row = |one: &Kept<Notification>| ActiveModel {
         word: Set(Notification::WORD.to_owned()),
-        kept_id: Set(one.id.get()),
+        kept_id: Set(Some(one.id.get())),
         event_key: Set(None),
         event_type: Set(None),
         ..Default::default()
@@ -307,13 +347,21 @@ pub(crate) async fn claim(
         .filter(Column::DueAt.lte(tx.now().micros()))
         .filter(Column::KeptId.is_not_in(busy.iter().copied()))
         .group_by(Column::KeptId);
-    let rows = Entity::find()
-        .filter(Column::Id.in_subquery(oldest.into_query()))
-        .order_by_asc(Column::Id)
-        .limit(room)
-        .all(tx.db())
-        .await
-        .map_err(StoreError::db)?;
+    hold(tx, Entity::find().filter(Column::Id.in_subquery(oldest.into_query())), room).await
+}
+
+/// Mails about tokens that are due, claimed; who asks for them is nobody that could be slow.
+async fn claim_of_tokens(tx: &Tx, room: u64) -> Result<Vec<Model>, StoreError> {
+    let due = of_account::<Entity>(Column::AccountId, tx.account())
+        .filter(Column::Word.eq(TOKEN))
+        .filter(Column::DueAt.lte(tx.now().micros()));
+    hold(tx, due, room).await
+}
+
+/// The oldest of these, to the claimant alone for a while.
+async fn hold(tx: &Tx, due: Select<Entity>, room: u64) -> Result<Vec<Model>, StoreError> {
+    let rows = due.order_by_asc(Column::Id).limit(room).all(tx.db()).await;
+    let rows = rows.map_err(StoreError::db)?;
     let due_at = tx.now().plus_seconds(HOLD).micros();
     Entity::update_many()
         .col_expr(Column::DueAt, Expr::value(due_at))
@@ -331,11 +379,11 @@ impl Model {
     }
 }
 
-/// The run has been told of.
+/// The run has been told of, if it was a run.
 async fn note_sent(tx: &Tx, ticket: &Ticket) -> Result<(), StoreError> {
     let row = Entity::find_by_id(ticket.id).one(tx.db()).await.map_err(StoreError::db)?;
     // It is gone if what it was sent for was deleted meanwhile.
-    let Some(row) = row else { return Ok(()) };
+    let Some(row) = row.filter(|row| row.word != TOKEN) else { return Ok(()) };
     let report = if row.word == OWNER {
         from_text::<OwnerReport>(&row.report)?.run
     } else {

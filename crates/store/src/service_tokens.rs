@@ -11,7 +11,7 @@ use crate::{
     grant_rows::{GrantKey, check_no_row_twice, check_projects, keys},
     kept,
     list::{Collection, Field, Kind, State},
-    token_credentials, token_policies, token_restrictions, token_uses,
+    token_credentials, token_news, token_policies, token_restrictions, token_uses,
     tx::Tx,
     uid::new_uid,
 };
@@ -28,6 +28,7 @@ use domain::{
     service_token::ServiceToken,
     token_credential::TokenCredential,
     token_policy::{End, TokenPolicy},
+    token_report::TokenNews,
     token_use::{Days, InvalidDays},
 };
 use sea_orm::{
@@ -715,6 +716,7 @@ fn update(token: &ServiceToken) -> UpdateMany<Entity> {
         .filter(Column::Id.eq(token.id.get()))
 }
 
+/// Notes a change in the audit log, and tells of it outside.
 pub(crate) async fn record(
     tx: &mut Tx,
     event: &str,
@@ -722,7 +724,8 @@ pub(crate) async fn record(
     after: &ServiceToken,
 ) -> Result<(), StoreError> {
     let object = format!("service_token:{}", after.id);
-    tx.record(event, object, None, before.map(said), Some(said(after))).await
+    tx.record(event, object, None, before.map(said), Some(said(after))).await?;
+    token_news::tell(tx, after, TokenNews::of_record(event)).await
 }
 
 /// What an audit record says of a service token; never its digest.

@@ -9,6 +9,7 @@ use domain::{
     },
     event::Event,
     service_token::ServiceToken,
+    token_report::TokenNews,
 };
 use sea_orm::{
     ActiveValue::Set,
@@ -24,8 +25,12 @@ use crate::{
     },
     rows::{ACTIVE, Placed as _, from_text, said, to_text},
     service_tokens::find,
+    token_news,
     tx::Tx,
 };
+
+/// What the audit log says of a change.
+const REPLACED: &str = "service_token.restrictions_replaced";
 
 impl Store {
     /// What a token is held to.
@@ -63,11 +68,11 @@ impl Store {
         let token = find(tx.db(), tx.account(), id).await?;
         let before = of(tx.db(), id).await?;
         if !restrictions.within(&before) {
-            let grants: Vec<_> = token.grants.into_iter().map(|row| row.grant).collect();
-            contained_under(&restrictions, &grants, permit.principal())?;
+            contained_under(&restrictions, &token.granted(), permit.principal())?;
         }
         check(&tx, permit, &before, &restrictions, forced).await?;
         put(&mut tx, id, Some(&before), &restrictions).await?;
+        token_news::tell(&mut tx, &token, TokenNews::of_record(REPLACED)).await?;
         service_token::Entity::update_many()
             .col_expr(service_token::Column::UpdatedAt, Expr::value(tx.now().micros()))
             .col_expr(
@@ -180,6 +185,5 @@ async fn put(
     let written = Entity::insert(row).on_conflict(again).exec_without_returning(tx.db());
     written.await.map_err(StoreError::db)?;
     let object = format!("service_token:{id}");
-    let event = "service_token.restrictions_replaced";
-    tx.record(event, object, None, before.map(said), Some(said(after))).await
+    tx.record(REPLACED, object, None, before.map(said), Some(said(after))).await
 }

@@ -79,6 +79,7 @@ impl TestApp {
         config.webhook_targets = WebhookTargets::Any;
         // Its looks would be counted among the statements of a test's own requests.
         config.outbox_round = Duration::from_hours(1);
+        config.reminder_round = Duration::from_hours(1);
         // Tests present wrong tokens from one address while no time passes.
         config.failures = None;
         edit(&mut config);

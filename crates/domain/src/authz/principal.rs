@@ -74,12 +74,21 @@ pub enum SystemTask {
     Keeper,
     /// A git host, by the signed hook of a repository.
     GitHost,
+    /// Reminds of tokens that end, ends those that leaked, tells of canaries.
+    Watcher,
 }
 
 impl SystemTask {
     /// Every task.
-    pub const ALL: [Self; 6] =
-        [Self::Runner, Self::Auditor, Self::Importer, Self::Messenger, Self::Keeper, Self::GitHost];
+    pub const ALL: [Self; 7] = [
+        Self::Runner,
+        Self::Auditor,
+        Self::Importer,
+        Self::Messenger,
+        Self::Keeper,
+        Self::GitHost,
+        Self::Watcher,
+    ];
 
     /// The key of the catalogue.
     #[must_use]
@@ -91,6 +100,7 @@ impl SystemTask {
             Self::Messenger => "messenger",
             Self::Keeper => "keeper",
             Self::GitHost => "git_host",
+            Self::Watcher => "watcher",
         }
     }
 }

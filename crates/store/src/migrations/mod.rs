@@ -32,6 +32,8 @@ mod m0080_token_restrictions;
 mod m0090_sessions;
 mod m0100_known_of_runs;
 mod m0110_token_uses;
+mod m0120_token_mails;
+mod m0121_token_reminders;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -78,6 +80,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0071_token_policies::Migration),
             Box::new(m0072_token_rotations::Migration),
             Box::new(m0110_token_uses::Migration),
+            Box::new(m0120_token_mails::Migration),
+            Box::new(m0121_token_reminders::Migration),
         ]
     }
 }

@@ -32,7 +32,8 @@ pub struct WebhookSubscription {
     pub name: String,
     /// What it is for.
     pub description: String,
-    /// What is sent: `job.run.started`, `job.run.completed`, `job.run.errored`.
+    /// What is sent: `job.run.started`, `job.run.completed`, `job.run.errored`, and, as documented
+    /// additions, what happens to tokens (`service_token.revoked`, …).
     pub event_types: Vec<String>,
     /// Of which jobs; empty means of all.
     pub job_ids: Vec<i64>,
@@ -187,10 +188,13 @@ pub struct WebhookBody {
     /// At most 10,000 characters.
     #[schema(value_type = Option<String>)]
     pub description: Patch<String>,
-    /// `job.run.started`, `job.run.completed`, `job.run.errored`: at least one; required.
+    /// `job.run.started`, `job.run.completed`, `job.run.errored` or, as documented additions,
+    /// `service_token.created`, `.changed`, `.rotated`, `.revoked`, `.expiring`, `.leaked`,
+    /// `.canary_used` and `personal_token.leaked`: at least one; required.
     #[schema(value_type = Option<Vec<String>>)]
     pub event_types: Patch<Vec<String>>,
-    /// Jobs of projects that the token's grants name, as numbers or texts; empty means all.
+    /// Jobs of projects that the token's grants name, as numbers or texts; empty means all. What
+    /// happens to tokens is of no job.
     #[schema(value_type = Option<Vec<i64>>)]
     pub job_ids: Patch<Vec<Value>>,
     /// `https://…`, or `http://` on the server's own machine; required.

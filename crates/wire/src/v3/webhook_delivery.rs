@@ -1,10 +1,12 @@
-//! What webhooks are sent (source: docs.getdbt.com/docs/deploy/webhooks, examples of payloads).
+//! What webhooks are sent (source: docs.getdbt.com/docs/deploy/webhooks, examples of payloads; what
+//! is told of tokens is an addition).
 
 use domain::{
     Timestamp,
-    outbox::OutgoingWebhook,
+    outbox::{News, OutgoingWebhook},
     run::{Outcome, RunStatus},
     run_report::{RunReport, Stage},
+    token_report::{TokenNews, TokenReport},
     webhook::EventType,
 };
 use serde::Serialize;
@@ -21,12 +23,22 @@ pub struct WebhookDelivery {
     pub event_id: String,
     /// When it came to pass.
     pub timestamp: String,
-    /// `job.run.started`, `job.run.completed` or `job.run.errored`.
+    /// Such as `job.run.started` or `service_token.revoked`.
     pub event_type: String,
     /// What the webhook is called.
     pub webhook_name: String,
-    /// The run.
-    pub data: RunData,
+    /// What it is about.
+    pub data: DeliveryData,
+}
+
+/// What a delivery is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum DeliveryData {
+    /// A run.
+    Run(Box<RunData>),
+    /// A token.
+    Token(Box<TokenData>),
 }
 
 /// The run that a delivery is about; ids are texts.
@@ -62,15 +74,19 @@ impl WebhookDelivery {
     /// What is sent of an event.
     #[must_use]
     pub fn new(outgoing: &OutgoingWebhook) -> Self {
-        let OutgoingWebhook { webhook, key, event_type, report, .. } = outgoing;
+        let OutgoingWebhook { webhook, key, event_type, news, .. } = outgoing;
+        let data = match news {
+            News::Run(report) => DeliveryData::Run(Box::new(RunData::new(report, *event_type))),
+            News::Token(report) => DeliveryData::Token(Box::new(TokenData::new(report))),
+        };
         Self {
-            account_id: report.account.get(),
+            account_id: webhook.account.get(),
             webhook_id: webhook.spec.key.to_string(),
             event_id: key.to_string(),
-            timestamp: report.at.to_string(),
+            timestamp: news.at().to_string(),
             event_type: event_type.word().to_owned(),
             webhook_name: webhook.spec.name.to_string(),
-            data: RunData::new(report, *event_type),
+            data,
         }
     }
 }
@@ -96,6 +112,79 @@ impl RunData {
             run_started_at: report.started_at.as_ref().map(Timestamp::to_string),
             run_finished_at: at(EventType::Completed),
             run_errored_at: at(EventType::Errored),
+        }
+    }
+}
+
+/// The token that a delivery is about; ids are texts. Never its secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenData {
+    pub token_id: String,
+    pub token_uid: String,
+    pub token_name: String,
+    /// Of a personal token: whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// Who did it: `user:1`, `service_token:3`, `system:watcher`.
+    pub actor: String,
+    /// Of `service_token.changed`: how, as the audit log has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
+    /// Of `service_token.expiring`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// Of the same: 30, 7 or 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days_before: Option<u32>,
+    /// Of a leak: what the scanner calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leak_type: Option<String>,
+    /// Of a leak: where it was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leak_url: Option<String>,
+    /// Of a leak: in what kind of place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leak_source: Option<String>,
+    /// Of `service_token.canary_used`: how often since it was last told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u64>,
+    /// Of the same: from where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Of the same: the `User-Agent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+}
+
+impl TokenData {
+    fn new(report: &TokenReport) -> Self {
+        let told = Self {
+            token_id: report.id.to_string(),
+            token_uid: report.uid.clone(),
+            token_name: report.name.clone(),
+            user_id: report.user.map(|user| user.to_string()),
+            actor: report.actor.clone(),
+            ..Self::default()
+        };
+        match &report.news {
+            TokenNews::Created | TokenNews::Rotated | TokenNews::Revoked => told,
+            TokenNews::Changed { how } => Self { change: Some(how.clone()), ..told },
+            TokenNews::Expiring { expires_at, days } => {
+                Self { expires_at: Some(expires_at.to_string()), days_before: Some(*days), ..told }
+            }
+            TokenNews::Leaked(leak) => Self {
+                leak_type: Some(leak.kind.clone()),
+                leak_url: Some(leak.url.clone()),
+                leak_source: Some(leak.source.clone()),
+                ..told
+            },
+            TokenNews::CanaryUsed { uses, address, agent } => Self {
+                uses: Some(*uses),
+                address: address.map(|address| address.to_string()),
+                agent: Some(agent.clone()),
+                ..told
+            },
         }
     }
 }
@@ -149,7 +238,7 @@ mod tests {
             secret: Hidden::new("secret".to_owned()),
             key: format!("wev_{}", "a".repeat(27)).parse().unwrap(),
             event_type,
-            report: RunReport {
+            news: News::Run(RunReport {
                 account,
                 project: ProjectId::new(2).unwrap(),
                 project_name: "Shop".to_owned(),
@@ -165,7 +254,7 @@ mod tests {
                 message: message.to_owned(),
                 started_at: Some(time("2026-11-23T12:00:00Z")),
                 at: time("2026-11-23T12:01:00Z"),
-            },
+            }),
         }
     }
 

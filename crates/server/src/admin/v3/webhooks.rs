@@ -3,7 +3,7 @@
 use axum::extract::State;
 use domain::{
     Timestamp,
-    authz::{Permit, Read, Webhooks, Write},
+    authz::{Denied, Permit, Read, ServiceTokens, Webhooks, Write},
     kept::Kept,
     list::Paged,
     webhook::{
@@ -61,6 +61,7 @@ pub(crate) async fn create(
     let mut rng = UnwrapErr(SysRng);
     let spec = body.create(WebhookKey::mint(&mut rng))?;
     app.store.check_webhook_jobs(&permit, &spec.job_ids).await?;
+    check_tokens(&permit, &spec)?;
     let secret = mint_secret(&mut rng);
     let kept = app.store.keep(&permit, None, spec, Some(secret.clone())).await?;
     let hmac_secret = Some(secret.reveal().to_owned());
@@ -80,8 +81,10 @@ pub(crate) async fn update(
     let reader = permit.also()?;
     let before = app.store.webhook(&reader, &key).await?;
     app.store.check_webhook_jobs(&permit, &before.spec.job_ids).await?;
+    check_tokens(&permit, &before.spec)?;
     let after = body.clone().over(before.spec)?;
     app.store.check_webhook_jobs(&permit, &after.job_ids).await?;
+    check_tokens(&permit, &after)?;
     let change = |spec| body.over(spec).map_err(ApiError::from);
     let kept = app.store.update_kept(&permit, before.id, None, change).await?;
     told(&app, &reader, &kept).await.map(Object)
@@ -175,6 +178,11 @@ pub(crate) async fn receipt(
 ) -> Result<Object<WebhookReceipt>, ApiError> {
     let (receipt, webhook) = app.store.webhook_receipt(&permit, &key).await?;
     Ok(Object(WebhookReceipt::new(&receipt, &webhook)))
+}
+
+/// Whether the permit's holder may read what the webhook would tell of tokens.
+fn check_tokens(permit: &Permit<Write, Webhooks>, spec: &Webhook) -> Result<(), Denied> {
+    if spec.tells_of_tokens() { permit.also::<Read, ServiceTokens>().map(drop) } else { Ok(()) }
 }
 
 async fn told(
