@@ -13,7 +13,7 @@ use figment::{
 };
 use runner::{DbtVersions, Limits, RunnerConfig, SandboxMode};
 use serde::{Deserialize, Serialize};
-use server::{MailConfig, ServerConfig, TlsFiles, TrustedProxies, WebhookTargets};
+use server::{LeakKeys, MailConfig, ServerConfig, TlsFiles, TrustedProxies, WebhookTargets};
 
 use crate::{
     args::{RunnerArgs, ServeArgs},
@@ -84,6 +84,8 @@ pub(crate) struct Config {
     /// Where artifacts are kept, in the file alone.
     #[serde(default)]
     pub(crate) artifacts: Artifacts,
+    /// Public keys that reports of leaks are signed with, in the file alone.
+    pub(crate) leak_keys: LeakKeys,
 }
 
 /// The keys whose values are texts, also where they look like a number: a folder may be `2026`.
@@ -284,7 +286,8 @@ impl Config {
             .merge(Serialized::default("no_openapi", false))
             .merge(Serialized::default("allow_private_webhooks", false))
             .merge(Serialized::default("keep_token_uses_days", Days::MOST))
-            .merge(Serialized::default("failed_tries", ServerConfig::FAILURES));
+            .merge(Serialized::default("failed_tries", ServerConfig::FAILURES))
+            .merge(Serialized::default("leak_keys", LeakKeys::default()));
         let below = if file.exists() { below.merge(Toml::file_exact(file)) } else { below };
         let config: Self = below.merge(above).extract().map_err(|error| told(&error))?;
         if config.workers == 0 {

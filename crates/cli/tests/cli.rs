@@ -133,6 +133,10 @@ fn a_wrong_value_says_where_it_came_from() {
     std::fs::write(folder.data().join("narrowgate.toml"), "workers = \"many\"\n").unwrap();
     let said = folder.serve(&["--listen", "127.0.0.1:0"]);
     assert!(said.err.contains("`workers`") && said.err.contains("narrowgate.toml"), "{said:?}");
+    let no_key = "[leak_keys]\nk1 = \"no key\"\n";
+    std::fs::write(folder.data().join("narrowgate.toml"), no_key).unwrap();
+    let said = folder.serve(&["--listen", "127.0.0.1:0"]);
+    assert!(said.err.contains("`leak_keys`") && said.err.contains("`k1`"), "{said:?}");
     std::fs::write(folder.data().join("narrowgate.toml"), "wokers = 3\n").unwrap();
     let said = folder.serve(&["--listen", "127.0.0.1:0"]);
     assert!(said.err.contains("wokers"), "{said:?}");
@@ -198,6 +202,13 @@ fn a_token_is_made_listed_shown_changed_and_deleted() {
     assert_eq!(after.code, Some(1));
     assert!(after.err.contains("401"), "{after:?}");
     assert_eq!(run(&["token", "show", &id]).code, Some(1));
+    // A canary is made by a name alone, is shown as one, and opens nothing.
+    let canary = run(&["token", "canary", "--json", "backup host"]);
+    let canary: Value = serde_json::from_str(&canary.out).unwrap();
+    assert_eq!((&canary["canary"], &canary["expires_at"]), (&json!(true), &Value::Null));
+    token["personal_token"] = canary["token_string"].clone();
+    assert_eq!(server.client(&token, &["check", "--resource", "jobs"]).err, after.err);
+    assert!(run(&["token", "list"]).out.contains("canary"));
 }
 
 #[test]

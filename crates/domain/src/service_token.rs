@@ -34,6 +34,8 @@ pub struct ServiceToken {
     pub updated_at: Timestamp,
     /// When it last authorised a request, to within ten seconds; `None` if never.
     pub last_used: Option<Timestamp>,
+    /// Whether it is a canary: it grants nothing, and any use of it is told.
+    pub is_canary: bool,
 }
 
 /// One permission row of a service token.
@@ -153,7 +155,9 @@ impl ServiceToken {
     #[must_use]
     pub fn is_usable(&self, now: Timestamp) -> bool {
         match self.state {
-            TokenState::Active => self.credentials.iter().any(|one| one.life.is_open(now)),
+            TokenState::Active => {
+                !self.is_canary && self.credentials.iter().any(|one| one.life.is_open(now))
+            }
             TokenState::Disabled | TokenState::Imported | TokenState::Revoked { .. } => false,
         }
     }

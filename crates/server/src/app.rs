@@ -8,7 +8,7 @@ use store::Store;
 use tokio::sync::Notify;
 
 use crate::{
-    TrustedProxies, console::Console, failures::Failures, mail::Mailer, rates::Rates,
+    LeakKeys, TrustedProxies, console::Console, failures::Failures, mail::Mailer, rates::Rates,
     serve::Limits, streams::Streams, webhooks::WebhookTargets,
 };
 
@@ -35,6 +35,8 @@ pub(crate) struct App {
     pub(crate) streams: Streams,
     /// What tokens owe that are held to a rate.
     pub(crate) rates: Rates,
+    /// Whose reports of leaks are believed.
+    pub(crate) leak_keys: Arc<LeakKeys>,
     /// Who presented wrong tokens.
     pub(crate) failures: Failures,
     /// What the console keeps in memory.

@@ -26,6 +26,9 @@ pub(crate) enum ApiError {
     /// and the same answer.
     #[error("the address is that of no hook, or the delivery is not signed with its secret")]
     NotSigned,
+    /// A report of leaks is not signed with one of the configured keys.
+    #[error("the report is not signed with a key of `leak_keys`")]
+    ReportNotSigned,
     /// The credential was presented in a way that is refused (RFC 6750, section 3.1).
     #[error("{reason}")]
     BadPresentation {
@@ -124,6 +127,7 @@ impl ApiError {
                 | StoreError::UserOnly { .. },
             )
             | Self::NotSigned
+            | Self::ReportNotSigned
             | Self::OtherSite => StatusCode::FORBIDDEN,
             Self::BadPresentation { .. }
             | Self::Invalid(_)
@@ -205,6 +209,7 @@ impl ApiError {
                 | StoreError::UserOnly { .. },
             )
             | Self::NotSigned
+            | Self::ReportNotSigned
             | Self::NoSuchPath
             | Self::OtherSite => Some(self.to_string()),
             _ => None,
@@ -278,7 +283,8 @@ impl ApiError {
             // No other token would do better from there, or no more rights.
             (
                 Self::Store(StoreError::AddressRefused { .. } | StoreError::AddressRestricted)
-                | Self::NotSigned,
+                | Self::NotSigned
+                | Self::ReportNotSigned,
                 _,
             ) => None,
             (_, StatusCode::FORBIDDEN) => Some("Bearer error=\"insufficient_scope\""),

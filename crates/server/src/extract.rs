@@ -389,6 +389,17 @@ async fn whole(request: Request, app: &App) -> Result<Bytes, ApiError> {
     bytes.map_err(|_| ApiError::TooSlow)?.map_err(|_| ApiError::TooLarge(MAX_BODY))
 }
 
+/// A body as it came, of at most [`MAX_BODY`] bytes.
+pub(crate) struct RawBody(pub(crate) Bytes);
+
+impl FromRequest<App> for RawBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        whole(request, app).await.map(Self)
+    }
+}
+
 /// The `token` of a form (RFC 7009, section 2.1); `None` if the text is none.
 pub(crate) struct FormToken(pub(crate) Option<TokenSecret>);
 
@@ -403,6 +414,15 @@ impl FromRequest<App> for FormToken {
             (None, _) => Err(ApiError::field("token", "is required, in a form")),
             (Some(_), Some(_)) => Err(ApiError::field("token", "must be sent once")),
         }
+    }
+}
+
+/// A header that is there once, as text.
+pub(crate) fn header_text<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
     }
 }
 

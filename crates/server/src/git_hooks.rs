@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::{FromRequest, Path, Request, State, rejection::PathRejection},
-    http::{HeaderMap, HeaderName},
+    http::HeaderMap,
 };
 use domain::{
     authz::{Caller, Permit, Runs, Write, authorize},
@@ -18,7 +18,7 @@ use crate::{
     answer::Accepted,
     app::App,
     error::ApiError,
-    extract::{FromWhere, is_json},
+    extract::{FromWhere, header_text, is_json},
 };
 
 /// The largest body that is read: 5 MiB. The largest that GitHub tells of a push has 2,048 commits.
@@ -83,7 +83,7 @@ struct Sent<'a> {
 impl<'a> Sent<'a> {
     /// One host at a time: a delivery that says to be of two, or of none, proves nothing.
     fn new(headers: &'a HeaderMap) -> Self {
-        let text = |name| text(headers, name);
+        let text = |name| header_text(headers, name);
         let event = match (text("x-github-event"), text("x-gitlab-event")) {
             (Some(kind), None) => Some((GitHost::GitHub, kind)),
             (None, Some(kind)) => Some((GitHost::GitLab, kind)),
@@ -106,21 +106,13 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// A header that is there once, as text.
-fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
-    let mut values = headers.get_all(HeaderName::from_static(name)).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok(),
-        _ => None,
-    }
-}
-
 /// What tells this delivery from others.
 ///
 /// GitHub's id is not signed, so its body counts as a name, too: else a delivery that was overheard
 /// could be sent again under another id. GitLab's older versions have no id that is one delivery's.
 fn names(headers: &HeaderMap, sent: &Sent<'_>, body: &[u8]) -> Vec<String> {
-    let id = |name| text(headers, name).map(|id| id.chars().take(MAX_NAME).collect::<String>());
+    let id =
+        |name| header_text(headers, name).map(|id| id.chars().take(MAX_NAME).collect::<String>());
     let named = |host, name| id(name).map(|id| format!("{host}:{id}"));
     match (sent.event, sent.proof) {
         (Some((GitHost::GitHub, _)), _) => {

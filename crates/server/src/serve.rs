@@ -12,7 +12,7 @@ use tower::Layer as _;
 use tower_http::normalize_path::NormalizePathLayer;
 
 use crate::{
-    TrustedProxies,
+    LeakKeys, TrustedProxies,
     app::App,
     exports,
     failures::{FailureLimits, Failures},
@@ -68,6 +68,8 @@ pub struct ServerConfig {
     pub keep_token_uses: Days,
     /// How many wrong tokens may be presented; any number if none is given.
     pub failures: Option<FailureLimits>,
+    /// Whose reports of leaks are believed; of those who hold the secrets if there is none.
+    pub leak_keys: LeakKeys,
 }
 
 impl ServerConfig {
@@ -92,6 +94,7 @@ impl ServerConfig {
             keep_artifacts_days: None,
             keep_token_uses: Days::ALL,
             failures: FailureLimits::new(Self::FAILURES),
+            leak_keys: LeakKeys::default(),
         }
     }
 }
@@ -164,6 +167,7 @@ pub struct Server {
     keep_artifacts_days: Option<u32>,
     keep_token_uses: Days,
     failures: Option<FailureLimits>,
+    leak_keys: LeakKeys,
 }
 
 impl Server {
@@ -202,6 +206,7 @@ impl Server {
             keep_artifacts_days: config.keep_artifacts_days,
             keep_token_uses: config.keep_token_uses,
             failures: config.failures,
+            leak_keys: config.leak_keys,
         })
     }
 
@@ -242,6 +247,7 @@ impl Server {
             webhook_targets: self.webhook_targets,
             streams: Streams::default(),
             rates: Rates::default(),
+            leak_keys: self.leak_keys.into(),
             failures: Failures::new(self.failures),
             console: Arc::default(),
         };

@@ -6,7 +6,12 @@
     reason = "what fails here is a failed test"
 )]
 
-use domain::{Timestamp, authz::License};
+use domain::{
+    Timestamp,
+    authz::License,
+    secret::{TokenKind, TokenSecret},
+};
+use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 use testkit::{TestAccount, TestAnswer, TestApp, TestClient};
 
@@ -254,6 +259,13 @@ async fn whoever_holds_a_token_revokes_it_and_no_answer_tells_one_from_another()
     assert_eq!(token.get("/api/v3/accounts/").await.status(), 401);
     let again = revoke(&app, &hinted).await;
     assert_eq!((again.status(), again.bytes()), (unknown.status(), unknown.bytes()));
+    // What was revoked and what nobody made cost the same one look.
+    let nobodys = TokenSecret::mint(TokenKind::Service, &mut StdRng::seed_from_u64(1));
+    for secret in [token.secret(), nobodys.reveal()] {
+        let before = app.store.statements();
+        assert_eq!(revoke(&app, &format!("token={secret}")).await.status(), 200);
+        assert_eq!(app.store.statements() - before, 1);
+    }
     for body in ["", "token_type_hint=x", "token=a&token=b", "{}"] {
         let refused = revoke(&app, body).await;
         assert_eq!(refused.status(), 400, "{body}");

@@ -6,10 +6,11 @@ use domain::{
     AccountId, AccountPlan, PersonalTokenId, ServiceTokenId, Timestamp, TokenCredentialId, UserId,
     authz::{
         AccountTerms, Caller, Credential, Grant, Identity, Origin, Permit, Principal, PrincipalId,
-        Read, Restrictions, SystemTask, authorize,
+        Read, Restrictions, ServiceTokens, SystemTask, Write, authorize,
     },
     git_hook::GitHook,
     kept::Hidden,
+    leak::Leak,
     secret::{TokenKind, TokenSecret},
     token_credential::Life,
     webhook::GitHookKey,
@@ -22,6 +23,7 @@ use sea_orm::{
 
 use crate::{
     Keyring, Store, StoreError,
+    canary_uses::{self, Canary},
     entities::{
         account, group_member, group_permission, maybe_time, membership, personal_token,
         service_token, service_token_credential,
@@ -29,10 +31,11 @@ use crate::{
         service_token_restriction, time,
     },
     git_hooks, last_used,
+    leaks::{self, Found, FoundToken},
     old_secret_uses::OldSecret,
     outbox,
     principals::Known,
-    rows::{ACTIVE, from_text},
+    rows::{ACTIVE, from_text, only},
     token_rotations,
 };
 
@@ -51,6 +54,7 @@ struct ServiceRow {
     tokens_may_mint: bool,
     ip_rules_enabled: bool,
     ip_rules_revision: i64,
+    is_canary: bool,
     permission_set: Option<String>,
     project_id: Option<i64>,
     categories: Option<String>,
@@ -227,7 +231,7 @@ impl Store {
             .column_as(credential::Column::Id, "credential_id")
             .columns([credential::Column::CreatedAt, credential::Column::ExpiresAt])
             .columns([credential::Column::RetiresAt, credential::Column::EndedAt])
-            .column(service_token::Column::AccountId)
+            .columns([service_token::Column::AccountId, service_token::Column::IsCanary])
             .columns([account::Column::Plan, account::Column::TokensMayMint])
             .columns([account::Column::IpRulesEnabled, account::Column::IpRulesRevision])
             .columns([
@@ -263,6 +267,11 @@ impl Store {
                 let secret = OldSecret { account, token: id, credential: presented };
                 self.last_used().old_secrets.note(secret, now, origin, true);
             }
+            return Ok(None);
+        }
+        if first.is_canary {
+            let account = AccountId::new(first.account_id).map_err(StoreError::corrupt)?;
+            self.last_used().canaries.note(Canary { account, token: id }, origin);
             return Ok(None);
         }
         let terms = terms(first.account_id, &first.plan, first.tokens_may_mint)?;
@@ -404,12 +413,13 @@ impl Store {
         Ok(admitted.map(|principal| (hook, principal)))
     }
 
-    /// Writes down when tokens were last used, in one statement for each table; never moves a
-    /// time back. The server calls it every 10 s.
+    /// Tells of canaries that were used, and writes down when tokens were last used, in one statement
+    /// for each table; never moves a time back. The server calls it every 10 s.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; what was noted is kept for the next time.
     pub async fn flush_last_used(&self) -> Result<(), StoreError> {
+        self.tell_of_canaries().await?;
         let Some(noted) = self.last_used().take() else { return Ok(()) };
         let written = async {
             let (_turn, db) = self.write().await?;
@@ -447,6 +457,65 @@ impl Store {
             Err(StoreError::CredentialChanged | StoreError::NotFound) => Ok(()),
             given_up => given_up,
         }
+    }
+
+    /// Ends those of these secrets that are ours: whoever reports one that leaked holds it. Gives
+    /// which were. Look-ups take two statements, however many there are; no use is noted. A canary's
+    /// stays, is told as used, and counts as unknown.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; what was ended before it stays so.
+    pub async fn end_leaked(
+        &self,
+        leaks: &[(Option<&TokenSecret>, &Leak)],
+        origin: &Origin,
+    ) -> Result<Vec<bool>, StoreError> {
+        let secrets: Vec<_> = leaks.iter().map(|(secret, _)| *secret).collect();
+        let mut ended = Vec::with_capacity(leaks.len());
+        for (found, (_, leak)) in leaks::find(self, &secrets).await?.into_iter().zip(leaks) {
+            let is_ours = match found {
+                None => false,
+                Some(Found {
+                    account,
+                    what: FoundToken::Service { token, is_canary: true, .. },
+                }) => {
+                    self.last_used().canaries.note(Canary { account, token }, origin);
+                    false
+                }
+                Some(Found { account, what }) => {
+                    let permit = self.watcher(account, origin).await?;
+                    self.end_leaked_token(&permit, what, leak).await?;
+                    true
+                }
+            };
+            ended.push(is_ours);
+        }
+        Ok(ended)
+    }
+
+    /// Tells of canaries that were used.
+    async fn tell_of_canaries(&self) -> Result<(), StoreError> {
+        let now = self.clock().now();
+        for used in self.last_used().canaries.due(now) {
+            let (address, agent) = (used.address, used.agent.clone());
+            let origin = Origin { address, agent, request_id: String::new() };
+            let permit = self.watcher(used.canary.account, &origin).await?;
+            canary_uses::tell(self, &permit, &used).await?;
+            self.last_used().canaries.told(&used, now);
+        }
+        Ok(())
+    }
+
+    /// What the watcher may do in an account.
+    async fn watcher(
+        &self,
+        account: AccountId,
+        origin: &Origin,
+    ) -> Result<Permit<Write, ServiceTokens>, StoreError> {
+        let row = only(account::Entity::find_by_id(account.get()), self.reader()).await?;
+        let watcher = Principal::system(SystemTask::Watcher, row.into_domain()?.terms());
+        let caller = Arc::new(Caller::new(Arc::new(watcher), origin.clone()));
+        Ok(authorize(&caller, account)?)
     }
 
     /// Wipes the secrets of answers that are given again to nobody. The server calls it every

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::{
     Keyring, StoreError,
+    canary_uses::CanaryUses,
     db::lock,
     dialect,
     entities::service_token_credential::{Column, Entity},
@@ -37,6 +38,8 @@ pub(crate) struct LastUsed {
     pub old_secrets: OldSecretUses,
     /// What service tokens were used for, and by whom.
     pub uses: NotedUses,
+    /// Who presented canaries.
+    pub canaries: CanaryUses,
 }
 
 /// Uses of a credential of a service token.

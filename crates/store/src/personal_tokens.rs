@@ -7,15 +7,18 @@ use crate::{
         personal_token::{ActiveModel, Column, Entity},
     },
     list::{Collection, Field, Kind, State},
+    token_news,
     tx::Tx,
     uid::new_uid,
 };
 use domain::{
     AccountId, Name, PersonalTokenId, Timestamp, UserId,
     authz::{AccessMarker, OwnTokens, Permit, PrincipalId, Read, Write},
+    leak::Leak,
     list::{ListQuery, Paged, StateFilter},
     personal_token::PersonalToken,
     secret::TokenSecret,
+    token_report::{TokenNews, TokenReport},
 };
 use sea_orm::{
     ActiveValue::Set,
@@ -166,20 +169,50 @@ impl Store {
         own(permit, user)?;
         let mut tx = self.begin(permit).await?;
         let before = find(tx.db(), tx.account(), user, id).await?;
-        let now = tx.now();
-        let after = PersonalToken { revoked_at: Some(now), updated_at: now, ..before.clone() };
-        update(&after)
-            .col_expr(Column::RevokedAt, Expr::value(now.micros()))
-            .col_expr(Column::DigestKeyId, Expr::value(None::<i64>))
-            .col_expr(Column::Digest, Expr::value(None::<Vec<u8>>))
-            .exec(tx.db())
-            .await
-            .map_err(StoreError::db)?;
-        record(&mut tx, "personal_token.revoked", Some(&before), &after).await?;
-        tx.event(domain::event::Event::UserChanged { id: user }).await?;
+        let after = revoke(&mut tx, before).await?;
         tx.commit().await?;
         Ok(after)
     }
+}
+
+/// Ends one.
+async fn revoke(tx: &mut Tx, before: PersonalToken) -> Result<PersonalToken, StoreError> {
+    let now = tx.now();
+    let after = PersonalToken { revoked_at: Some(now), updated_at: now, ..before.clone() };
+    update(&after)
+        .col_expr(Column::RevokedAt, Expr::value(now.micros()))
+        .col_expr(Column::DigestKeyId, Expr::value(None::<i64>))
+        .col_expr(Column::Digest, Expr::value(None::<Vec<u8>>))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    record(tx, "personal_token.revoked", Some(&before), &after).await?;
+    tx.event(domain::event::Event::UserChanged { id: before.user }).await?;
+    Ok(after)
+}
+
+/// Ends one that leaked, and tells of it.
+pub(crate) async fn end_leaked(
+    tx: &mut Tx,
+    user: UserId,
+    id: PersonalTokenId,
+    leak: &Leak,
+) -> Result<(), StoreError> {
+    let before = find(tx.db(), tx.account(), user, id).await?;
+    let (object, leak_said) = (format!("personal_token:{id}"), json!({ "leak": leak }));
+    tx.record("personal_token.leaked", object, None, None, Some(leak_said)).await?;
+    let report = TokenReport {
+        account: tx.account(),
+        user: Some(user),
+        id: id.get(),
+        uid: before.uid.clone(),
+        name: before.name.to_string(),
+        news: TokenNews::Leaked(leak.clone()),
+        actor: tx.actor().to_owned(),
+        at: tx.now(),
+    };
+    token_news::send(tx, &report).await?;
+    revoke(tx, before).await.map(drop)
 }
 
 /// Ends every personal token of a user who leaves the account; gives their ids.

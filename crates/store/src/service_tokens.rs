@@ -16,7 +16,7 @@ use crate::{
     uid::new_uid,
 };
 use domain::{
-    AccountId, Name, ProjectId, ServiceTokenId, Timestamp,
+    AccountId, Name, ProjectId, ServiceTokenId, Timestamp, TokenCredentialId,
     authz::{
         Credential, Grant, Identity, Permit, PrincipalId, Read, Restrictions, ServiceTokens,
         SystemTask, Write, contained_under,
@@ -209,6 +209,27 @@ impl Store {
         Ok(token)
     }
 
+    /// Makes a canary: it looks like any other, grants nothing, and any use of it is told. It does
+    /// not end unless that is said.
+    ///
+    /// # Errors
+    /// As [`Store::create_service_token`].
+    pub async fn create_canary(
+        &self,
+        permit: &Permit<Write, ServiceTokens>,
+        (name, end): (Name, Option<End>),
+        secret: &TokenSecret,
+    ) -> Result<ServiceToken, StoreError> {
+        let mut tx = self.begin(permit).await?;
+        check_count(&tx, 1).await?;
+        let policy = token_policies::of(tx.db(), tx.account()).await?;
+        let end = policy.first_end(Some(end.unwrap_or(End::Never)), &[], tx.now())?;
+        let row = ActiveModel { is_canary: Set(true), ..active(&tx, &name) };
+        let token = insert(&mut tx, row, Some((secret, end)), &[], "service_token.created").await?;
+        tx.commit().await?;
+        Ok(token)
+    }
+
     /// Changes its name, when it ends, or whether it is disabled; the secret stays. What gives it
     /// more time, or its rights back, has to be within what the maker holds.
     ///
@@ -304,13 +325,7 @@ impl Store {
         };
         let mut tx = self.begin(permit).await?;
         let before = find(tx.db(), tx.account(), id).await?;
-        let mut others = before.credentials.iter().filter(|one| one.id != presented);
-        if others.any(|other| other.life.is_open(tx.now())) {
-            token_credentials::take_back(&tx, presented).await?;
-            changed(&mut tx, "service_token.secret_revoked", &before).await?;
-        } else {
-            revoke(&mut tx, before, permit.author()).await?;
-        }
+        end_secret(&mut tx, before, presented, permit.author()).await?;
         tx.commit().await
     }
 
@@ -349,11 +364,32 @@ pub(crate) async fn change_grants(
     grants: &[Grant],
     event: &str,
 ) -> Result<ServiceToken, StoreError> {
+    if before.is_canary && !grants.is_empty() {
+        let message =
+            format!("service token `{}` is a canary, which is granted nothing", before.id);
+        return Err(StoreError::Conflict(message));
+    }
     let restrictions = token_restrictions::of(tx.db(), before.id).await?;
     check_grants(tx, permit, &restrictions, grants).await?;
     check_gained(tx, before, grants).await?;
     replace_rows(tx, before, grants).await?;
     changed(tx, event, before).await
+}
+
+/// Ends one secret of a token, and the token with the last of them that works.
+pub(crate) async fn end_secret(
+    tx: &mut Tx,
+    before: ServiceToken,
+    secret: TokenCredentialId,
+    author: PrincipalId,
+) -> Result<(), StoreError> {
+    let mut others = before.credentials.iter().filter(|one| one.id != secret);
+    if others.any(|other| other.life.is_open(tx.now())) {
+        token_credentials::take_back(tx, secret).await?;
+        changed(tx, "service_token.secret_revoked", &before).await.map(drop)
+    } else {
+        revoke(tx, before, author).await.map(drop)
+    }
 }
 
 /// Ends a token.
@@ -731,13 +767,17 @@ pub(crate) async fn record(
 /// What an audit record says of a service token; never its digest.
 fn said(token: &ServiceToken) -> Value {
     let rows = token.grants.iter().flat_map(|row| keys(std::slice::from_ref(&row.grant)));
-    json!({
+    let mut said = json!({
         "name": token.name,
         "state": token.state,
         "expires_at": token.expires_at(),
         "secrets": token.credentials.iter().map(said_of_secret).collect::<Vec<_>>(),
         "grants": rows.map(|key| key.said()).collect::<Vec<_>>(),
-    })
+    });
+    if let (true, Some(said)) = (token.is_canary, said.as_object_mut()) {
+        said.insert("canary".to_owned(), Value::Bool(true));
+    }
+    said
 }
 
 fn said_of_secret(secret: &TokenCredential) -> Value {

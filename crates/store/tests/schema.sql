@@ -255,7 +255,7 @@ CREATE UNIQUE INDEX "old_secret_uses_credential_id_address_agent" ON "old_secret
 CREATE TABLE "outbox" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "word" text NOT NULL,
-  "kept_id" integer NOT NULL,
+  "kept_id" integer NULL,
   "event_key" text NULL,
   "event_type" text NULL,
   "report" text NOT NULL,
@@ -462,6 +462,8 @@ CREATE TABLE "service_token_credentials" ( "id" integer NOT NULL PRIMARY KEY AUT
   "last_agent" text NULL,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id"),
   FOREIGN KEY ("service_token_id") REFERENCES "service_tokens" ("id") );
+CREATE INDEX "service_token_credentials_account_id_expires_at" ON "service_token_credentials" ("account_id",
+  "expires_at");
 CREATE UNIQUE INDEX "service_token_credentials_digest_digest_key_id" ON "service_token_credentials" ("digest",
   "digest_key_id");
 CREATE INDEX "service_token_credentials_service_token_id_id" ON "service_token_credentials" ("service_token_id",
@@ -489,6 +491,7 @@ CREATE TABLE "service_tokens" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "created_at" integer NOT NULL,
   "updated_at" integer NOT NULL,
   "last_used" integer NULL,
+  "is_canary" boolean NOT NULL DEFAULT FALSE,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
 CREATE INDEX "service_tokens_account" ON "service_tokens" ("account_id",
   "state",
@@ -540,6 +543,11 @@ CREATE TABLE "token_narrowings" ( "service_token_id" integer NOT NULL PRIMARY KE
 CREATE TABLE "token_policies" ( "account_id" integer NOT NULL PRIMARY KEY,
   "spec" text NOT NULL,
   FOREIGN KEY ("account_id") REFERENCES "accounts" ("id") );
+CREATE TABLE "token_reminders" ( "service_token_id" integer NOT NULL PRIMARY KEY,
+  "expires_at" integer NOT NULL,
+  "days" integer NOT NULL,
+  "sent_at" integer NOT NULL,
+  FOREIGN KEY ("service_token_id") REFERENCES "service_tokens" ("id") );
 CREATE TABLE "token_rotations" ( "id" integer NOT NULL PRIMARY KEY AUTOINCREMENT,
   "account_id" integer NOT NULL,
   "caller" text NOT NULL,

@@ -24,9 +24,9 @@ pub(crate) use self::{
     serve::{RunnerArgs, ServeArgs},
     sink::SinkArgs,
     token::{
-        GrantArgs, LeastPrivilegeArgs, RestrictionArgs, TokenChangeArgs, TokenCommand,
-        TokenCreateArgs, TokenDeleteArgs, TokenImportArgs, TokenListArgs, TokenPermissionsArgs,
-        TokenRestrictionsArgs, TokenRotateArgs, TokenShowArgs, TokenUseArgs,
+        GrantArgs, LeastPrivilegeArgs, RestrictionArgs, TokenCanaryArgs, TokenChangeArgs,
+        TokenCommand, TokenCreateArgs, TokenDeleteArgs, TokenImportArgs, TokenListArgs,
+        TokenPermissionsArgs, TokenRestrictionsArgs, TokenRotateArgs, TokenShowArgs, TokenUseArgs,
     },
 };
 

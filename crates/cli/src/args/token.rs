@@ -15,6 +15,11 @@ pub(crate) enum TokenCommand {
 Example: a token that may run the jobs of project 7 and read metadata everywhere
   narrowgate token create --name nightly --grant job_runner:7 --grant metadata_only")]
     Create(TokenCreateArgs),
+    /// Make a canary: it looks like any other, grants nothing, and each use of it is told
+    #[command(after_help = "\
+Example: a token to leave where only an intruder looks
+  narrowgate token canary 'backup host, /root/.env'")]
+    Canary(TokenCanaryArgs),
     /// The account's tokens
     #[command(after_help = "\
 Example: those that nobody used for 90 days
@@ -69,6 +74,18 @@ CSV has the columns name, created_at, last_used and permissions (`job_admin:7;me
 is a list of objects with the same keys, permissions as a list of such texts. The tokens have no
 secret: each must be rotated before use.")]
     Import(TokenImportArgs),
+}
+
+/// `token canary`
+#[derive(Debug, Args)]
+pub(crate) struct TokenCanaryArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// What to call it: where you put it
+    pub(crate) name: String,
+    /// When it ends by itself, a time or a day; never unless given
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires_at: Option<String>,
 }
 
 /// `token create`

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod audit;
+mod canary;
 mod check;
 mod dbt;
 mod demo;

@@ -34,6 +34,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
         keep_artifacts_days: config.keep_artifacts_days,
         keep_token_uses: config.keep_token_uses()?,
         failures: FailureLimits::new(config.failed_tries),
+        leak_keys: config.leak_keys.clone(),
         ..ServerConfig::on(config.listen)
     };
     let server = Server::bind(store.clone(), listen).await?;

@@ -15,6 +15,7 @@ use wire::{
 };
 
 use super::{
+    canary,
     grants::{parse, told},
     least_privilege, open_existing, restrictions, rotate, token_use,
 };
@@ -30,6 +31,7 @@ use crate::{
 pub(super) async fn run(command: TokenCommand) -> Result<ExitCode, CliError> {
     match command {
         TokenCommand::Create(args) => create(&args).await?,
+        TokenCommand::Canary(args) => canary::make(&args).await?,
         TokenCommand::List(args) => list(&args).await?,
         TokenCommand::Show(args) => show(&args).await?,
         TokenCommand::Permissions(args) => permissions(&args).await?,
@@ -170,7 +172,7 @@ pub(super) async fn all<T: DeserializeOwned>(
     }
 }
 
-fn print(token: &ServiceToken) {
+pub(super) fn print(token: &ServiceToken) {
     output::table(
         ["id", "name", "permissions", "created", "last used", "advice"],
         [[
@@ -187,6 +189,7 @@ fn print(token: &ServiceToken) {
 fn advice(token: &ServiceToken) -> String {
     match &token.advisory {
         _ if token.disabled => "disabled".to_owned(),
+        _ if token.canary => "canary: grants nothing, each use is told".to_owned(),
         _ if token.awaits_rotation => "imported: rotate before use".to_owned(),
         Some(advisory) => format!("{}: {}", advisory.action, advisory.reason),
         None => String::new(),

@@ -20,7 +20,7 @@ use crate::{
     error::ApiError,
     extract::MAX_BODY,
     git_hooks::{self, MAX_DELIVERY},
-    oauth,
+    leaks, oauth,
     operations::documented_operations,
     public, request_id, unread, uses,
 };
@@ -72,7 +72,7 @@ pub struct ServedRoute {
 }
 
 /// The public routes: method, path. Everything else wants a token.
-const PUBLIC: [(&str, &str); 12] = [
+const PUBLIC: [(&str, &str); 13] = [
     ("GET", "/"),
     ("GET", "/healthz"),
     ("GET", "/api/openapi.json"),
@@ -85,6 +85,7 @@ const PUBLIC: [(&str, &str); 12] = [
     ("POST", "/console/welcome"),
     ("GET", "/console/static/{file}"),
     ("POST", "/oauth/revoke"),
+    ("POST", "/api/v3/leaks"),
 ];
 
 /// The public routes, as `public-routes.txt` lists them: `GET /healthz`.
@@ -167,6 +168,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/invites/accept", get(console::welcome::show))
         .route("/api/v3/invites/accept", post(v3::invites::accept))
         .route("/oauth/revoke", post(oauth::revoke))
+        .route("/api/v3/leaks", post(leaks::take))
         .route("/hooks/git/{hook_key}", git_hook())
         .route("/console/sign-in", get(console::sign_in::show))
         .route("/console/sign-in", post(console::sign_in::enter))
@@ -243,6 +245,7 @@ mod tests {
             webhook_targets: crate::WebhookTargets::Public,
             streams: crate::streams::Streams::default(),
             rates: crate::rates::Rates::default(),
+            leak_keys: std::sync::Arc::default(),
             failures: crate::failures::Failures::new(None),
             console: std::sync::Arc::default(),
         };

@@ -37,6 +37,8 @@ pub struct Model {
     pub created_at: i64,
     pub updated_at: i64,
     pub last_used: Option<i64>,
+    /// Whether it grants nothing and any use of it is told.
+    pub is_canary: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -119,6 +121,7 @@ impl Model {
             created_at: time(self.created_at)?,
             updated_at: time(self.updated_at)?,
             last_used: maybe_time(self.last_used)?,
+            is_canary: self.is_canary,
         })
     }
 }

@@ -61,3 +61,44 @@ fn outbox(name: &str) -> TableCreateStatement {
         .foreign_key(&mut references("kept_id", "kept"))
         .take()
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm_migration::{
+        MigratorTrait as _,
+        sea_orm::{ConnectionTrait as _, Database, Statement},
+    };
+
+    use super::super::Migrator;
+    use crate::{Clock, DataDir, Keyring, Store};
+
+    #[tokio::test]
+    async fn what_waits_when_the_outbox_changes_is_still_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(folder.path());
+        let keyring = Keyring::load_or_create(&dir.keyring()).unwrap();
+        let all = Migrator::migrations();
+        let before = all.iter().position(|one| one.name() == "m0120_token_mails").unwrap();
+        {
+            let db = format!("sqlite://{}?mode=rwc", dir.database().display());
+            let db = Database::connect(db).await.unwrap();
+            Migrator::up(&db, Some(u32::try_from(before).unwrap())).await.unwrap();
+            let there = "INSERT INTO accounts (id, name, plan, identifier, run_slots,
+                     tokens_may_mint, created_at, updated_at)
+                     VALUES (1, 'Acme', 'team', 'act_1', 5, true, 7, 8);
+                 INSERT INTO kept VALUES (3, 1, NULL, 'webhook', 'wsu_1', '{}', NULL, 1, 7, 8);
+                 INSERT INTO outbox VALUES
+                     (5, 1, 'webhook', 3, 'wev_1', 'job.run.completed', '{}', 2, 9, 10);";
+            db.execute_unprepared(there).await.unwrap();
+        }
+
+        let store = Store::open(&dir, keyring, Clock::System).await.unwrap();
+
+        let sql = "SELECT group_concat(concat_ws(' ', id, account_id, word, kept_id, event_key,
+                       event_type, report, tries, due_at, created_at)) FROM outbox";
+        let sql = Statement::from_string(store.reader().get_database_backend(), sql);
+        let row = store.reader().query_one_raw(sql).await.unwrap().unwrap();
+        let waiting: String = row.try_get_by_index(0).unwrap();
+        assert_eq!(waiting, "5 1 webhook 3 wev_1 job.run.completed {} 2 9 10");
+    }
+}

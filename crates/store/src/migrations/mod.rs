@@ -34,6 +34,7 @@ mod m0100_known_of_runs;
 mod m0110_token_uses;
 mod m0120_token_mails;
 mod m0121_token_reminders;
+mod m0122_canaries;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -82,6 +83,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0110_token_uses::Migration),
             Box::new(m0120_token_mails::Migration),
             Box::new(m0121_token_reminders::Migration),
+            Box::new(m0122_canaries::Migration),
         ]
     }
 }

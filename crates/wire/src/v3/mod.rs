@@ -12,6 +12,7 @@ mod git_hook;
 mod group;
 mod invite;
 mod ip_restriction;
+mod leak;
 mod least_privilege;
 mod license_map;
 mod model_notifications;
@@ -65,6 +66,7 @@ pub use ip_restriction::{
     CidrBody, IpRestriction, IpRestrictionBody, IpRestrictionCidr, IpRestrictionSet,
     IpRestrictionSetBody, IpRestrictionValidation,
 };
+pub use leak::{FoundSecret, LeakFeedback};
 pub use least_privilege::{LeastPrivilege, NarrowBody, ProjectReached, Reach, RightLost, placed};
 pub use license_map::{LicenseMap, LicenseMapBody};
 pub use model_notifications::{ModelNotifications, ModelNotificationsBody};

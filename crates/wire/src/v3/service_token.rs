@@ -42,6 +42,8 @@ pub struct ServiceToken {
     pub advisory: Option<Advisory>,
     /// A documented addition: it was imported without a secret and works once it is rotated.
     pub awaits_rotation: bool,
+    /// A documented addition: it is a canary, which grants nothing and whose use is told.
+    pub canary: bool,
     /// Always empty in this build.
     pub semantic_layer_credentials: Vec<String>,
     /// Whether Metadata Only is all it has.
@@ -139,6 +141,7 @@ impl ServiceToken {
             disabled: matches!(token.state, TokenState::Disabled),
             advisory: token.advisory().map(Advisory::from),
             awaits_rotation: matches!(token.state, TokenState::Imported),
+            canary: token.is_canary,
             semantic_layer_credentials: Vec::new(),
             created_at: token.created_at.to_string(),
             updated_at: token.updated_at.to_string(),
@@ -234,6 +237,10 @@ pub struct ServiceTokenBody {
     /// What it may do; at most 500. Only when it is made.
     #[schema(value_type = Option<Vec<GrantBody>>)]
     pub permission_grants: Patch<Vec<GrantBody>>,
+    /// A documented addition: whether it is a canary, which is granted nothing and held to nothing.
+    /// Only when it is made.
+    #[schema(value_type = Option<bool>)]
+    pub canary: Patch<bool>,
     /// A documented addition: what it is held to, beside its grants. Only when it is made.
     #[schema(value_type = Option<TokenRestrictionsBody>)]
     pub restrictions: Patch<TokenRestrictionsBody>,
@@ -262,6 +269,25 @@ impl ServiceTokenBody {
                 Err(Invalid::field("restrictions", where_then))
             }
         }
+    }
+
+    /// Whether a canary is to be made.
+    ///
+    /// # Errors
+    /// [`Invalid`] names what a canary has not: `permission_grants`, `restrictions`.
+    pub fn is_canary(&self) -> Result<bool, Invalid> {
+        if self.canary.value() != Some(true) {
+            return Ok(false);
+        }
+        let mut bad = Invalid::collector();
+        if self.permission_grants.clone().value().is_some_and(|grants| !grants.is_empty()) {
+            bad.note("permission_grants", "must be empty: a canary is granted nothing");
+        }
+        if self.restrictions.clone().value().is_some() {
+            bad.note("restrictions", "must be absent: a canary opens nothing");
+        }
+        bad.finish()?;
+        Ok(true)
     }
 
     /// The name, which has to be there when the token is made.

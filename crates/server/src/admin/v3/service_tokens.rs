@@ -52,10 +52,15 @@ pub(crate) async fn create(
     Body(body): Body<ServiceTokenBody>,
 ) -> Result<Created<ServiceTokenWithSecret>, ApiError> {
     super::same_account(&permit, &body.account_id)?;
+    let secret = mint(TokenKind::Service);
+    if body.is_canary()? {
+        let canary = (body.required_name()?, body.end()?);
+        let token = app.store.create_canary(&permit, canary, &secret).await?;
+        return Ok(Created(ServiceTokenWithSecret::new(&token, &secret)));
+    }
     let new =
         NewServiceToken { name: body.required_name()?, grants: body.grants()?, end: body.end()? };
     let held_to = body.restrictions()?;
-    let secret = mint(TokenKind::Service);
     let token = app.store.create_restricted_token(&permit, new, held_to, &secret).await?;
     Ok(Created(ServiceTokenWithSecret::new(&token, &secret)))
 }
