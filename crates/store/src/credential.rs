@@ -413,13 +413,17 @@ impl Store {
         Ok(admitted.map(|principal| (hook, principal)))
     }
 
-    /// Tells of canaries that were used, and writes down when tokens were last used, in one statement
-    /// for each table; never moves a time back. The server calls it every 10 s.
+    /// Writes down when tokens were last used, in one statement for each table, never moving a time
+    /// back; then tells of canaries that were used. The server calls it every 10 s.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; what was noted is kept for the next time.
     pub async fn flush_last_used(&self) -> Result<(), StoreError> {
-        self.tell_of_canaries().await?;
+        self.write_last_used().await?;
+        self.tell_of_canaries().await
+    }
+
+    async fn write_last_used(&self) -> Result<(), StoreError> {
         let Some(noted) = self.last_used().take() else { return Ok(()) };
         let written = async {
             let (_turn, db) = self.write().await?;
