@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     fs,
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -93,9 +94,9 @@ impl<'a> Git<'a> {
         interrupts: &mut Interrupts,
     ) -> Result<End, Halt> {
         let end = process::run(command, log, interrupts).await?;
-        match end.status.code() {
-            Some(_) => Ok(end),
-            None => Err(Halt::Failed(format!("git was ended: {}", end.status))),
+        match end.status.signal() {
+            None => Ok(end),
+            Some(signal) => Err(Halt::Failed(format!("git was ended by signal {signal}"))),
         }
     }
 

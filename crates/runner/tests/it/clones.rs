@@ -224,7 +224,7 @@ async fn a_fetch_that_is_killed_stops_no_run_after_it() {
                   kill -KILL $$; fi";
     let runner = shop.runner(killed).await;
     let told = shop.run(|_| {}).await.message;
-    assert!(told.contains("git was ended: signal: 9"), "{told}");
+    assert!(told.contains("git was ended by signal 9"), "{told}");
     fs::write(shop.house.path("spared"), "").unwrap();
     assert_eq!(shop.printed(|_| {}).await, "first");
     // And in the middle of a clone that was whole.
