@@ -47,13 +47,13 @@ async fn variables_reach_dbt_by_their_places_and_secret_ones_no_log() {
     ] {
         house.variable(place.project, name, of, value).await;
     }
-    let script = "echo \"$DBT_REGION, $DBT_STAGE, ${DBT_MINE-nobody's}, $DBT_ENV_SECRET_KEY\"; \
+    let script = "echo \"$DBT_REGION, $DBT_STAGE, ${DBT_MINE-none}, $DBT_ENV_SECRET_KEY\"; \
                   [ \"$DBT_ENV_SECRET_KEY\" = 'open sesame' ]";
     let runner = house.runner(house.script(script)).await;
     let run = house.trigger(job).await;
     let ended = house.ended(run).await;
 
-    assert_eq!(house.log(run, 4).await, "mars, production, nobody's, *****\n");
+    assert_eq!(house.log(run, 4).await, "mars, production, none, *****\n");
     assert_eq!(ended.state.status(), RunStatus::SUCCESS);
     assert!(!house.logs(run).await.contains("sesame"));
     runner.stop().await;
