@@ -168,46 +168,54 @@ const fn anywhere(used: Use) -> Use {
 /// Writes it down.
 pub(crate) async fn write(db: &DatabaseTransaction, uses: &Uses) -> Result<(), StoreError> {
     if !uses.counts.is_empty() {
-        let actions = numbers(db, uses).await?;
-        let mut rows: HashMap<[i64; 5], Count> = HashMap::new();
-        for ((token, day), counts) in &uses.counts {
-            let of = (token.get(), day.number());
-            let written = keys(db, of).await?;
-            let mut room = MOST_ROWS.saturating_sub(written.len());
-            for (used, count) in counts {
-                let mut key = key(of, *used, &actions)?;
-                if !written.contains(&key) {
-                    if room == 0 {
-                        key = self::key(of, anywhere(*used), &actions)?;
-                    }
-                    room = room.saturating_sub(1);
-                }
-                let row = rows.entry(key).or_default();
-                row.allowed += count.allowed;
-                row.refused += count.refused;
-            }
-        }
-        let row = |(key, count): (&[i64; 5], &Count)| json!([key, count.allowed, count.refused]);
-        let rows: Vec<Value> = rows.iter().map(row).collect();
-        db.execute_raw(dialect::count_uses(&rows)).await.map_err(StoreError::db)?;
+        write_counts(db, uses).await?;
     }
     if !uses.senders.is_empty() {
-        let sent = |(token, sent): (&ServiceTokenId, &Sent)| {
-            let (first, last) = (sent.first.micros(), sent.last.micros());
-            let address = sent.address.map(|address| address.to_string()).unwrap_or_default();
-            json!([token.get(), address, sent.agent, first, last, sent.requests])
-        };
-        let of_token = |(token, senders)| {
-            let senders: &Vec<Sent> = senders;
-            senders.iter().map(move |sent| (token, sent))
-        };
-        let rows: Vec<Value> = uses.senders.iter().flat_map(of_token).map(sent).collect();
-        let tokens: Vec<i64> = uses.senders.keys().map(|token| token.get()).collect();
-        for statement in
-            [dialect::note_senders(&rows), dialect::keep_senders(&tokens, MOST_SENDERS)]
-        {
-            db.execute_raw(statement).await.map_err(StoreError::db)?;
+        write_senders(db, uses).await?;
+    }
+    Ok(())
+}
+
+async fn write_counts(db: &DatabaseTransaction, uses: &Uses) -> Result<(), StoreError> {
+    let (actions, sizes) = (numbers(db, uses).await?, sizes(db, uses).await?);
+    let mut rows: HashMap<[i64; 5], Count> = HashMap::new();
+    for ((token, day), counts) in &uses.counts {
+        let of = (token.get(), day.number());
+        let size = sizes.get(&of).copied().unwrap_or(0);
+        // Most have room for all of them, and need not be read.
+        let has_room = size + counts.len() <= MOST_ROWS;
+        let written = if has_room { HashSet::new() } else { keys(db, of).await? };
+        let mut room = MOST_ROWS.saturating_sub(size);
+        for (used, count) in counts {
+            let mut key = key(of, *used, &actions)?;
+            if !written.contains(&key) {
+                if room == 0 {
+                    key = self::key(of, anywhere(*used), &actions)?;
+                }
+                room = room.saturating_sub(1);
+            }
+            let row = rows.entry(key).or_default();
+            row.allowed += count.allowed;
+            row.refused += count.refused;
         }
+    }
+    let row = |(key, count): (&[i64; 5], &Count)| json!([key, count.allowed, count.refused]);
+    let rows: Vec<Value> = rows.iter().map(row).collect();
+    db.execute_raw(dialect::count_uses(&rows)).await.map(drop).map_err(StoreError::db)
+}
+
+async fn write_senders(db: &DatabaseTransaction, uses: &Uses) -> Result<(), StoreError> {
+    let mut rows = Vec::new();
+    for (token, senders) in &uses.senders {
+        for Sent { address, agent, first, last, requests } in senders {
+            let address = address.map(|address| address.to_string()).unwrap_or_default();
+            let (first, last) = (first.micros(), last.micros());
+            rows.push(json!([token.get(), address, agent, first, last, requests]));
+        }
+    }
+    let tokens: Vec<i64> = uses.senders.keys().map(|token| token.get()).collect();
+    for statement in [dialect::note_senders(&rows), dialect::keep_senders(&tokens, MOST_SENDERS)] {
+        db.execute_raw(statement).await.map_err(StoreError::db)?;
     }
     Ok(())
 }
@@ -222,6 +230,31 @@ fn key(
     let action = *actions.get(&name(used.action)).ok_or_else(unknown)?;
     let (project, place) = columns(used.at);
     Ok([token, day, action, project, place])
+}
+
+/// How many rows there are of each token and day that there is something to write of.
+async fn sizes(
+    db: &impl ConnectionTrait,
+    uses: &Uses,
+) -> Result<HashMap<(i64, i64), usize>, StoreError> {
+    let tokens: HashSet<i64> = uses.counts.keys().map(|(token, _)| token.get()).collect();
+    let days: HashSet<i64> = uses.counts.keys().map(|(_, day)| day.number()).collect();
+    let sizes: Vec<(i64, i64, i64)> = Entity::find()
+        .select_only()
+        .columns([Column::ServiceTokenId, Column::Day])
+        .expr(Expr::col(Column::Place).count())
+        .filter(Column::ServiceTokenId.is_in(tokens))
+        .filter(Column::Day.is_in(days))
+        .group_by(Column::ServiceTokenId)
+        .group_by(Column::Day)
+        .into_tuple()
+        .all(db)
+        .await
+        .map_err(StoreError::db)?;
+    let size = |(token, day, rows): (i64, i64, i64)| {
+        Ok(((token, day), usize::try_from(rows).map_err(StoreError::corrupt)?))
+    };
+    sizes.into_iter().map(size).collect()
 }
 
 /// The rows that there are of a token and day.
