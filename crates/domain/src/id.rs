@@ -97,6 +97,8 @@ ids! {
     StepId
     /// One credential of a service token: what a secret of it is known by.
     TokenCredentialId
+    /// A proposal to let a service token do more.
+    TokenProposalId
     /// A user.
     UserId
 }

@@ -77,7 +77,9 @@ pub mod source_freshness;
 pub mod ssh_tunnel;
 mod time;
 pub mod token_credential;
+pub mod token_filter;
 pub mod token_policy;
+pub mod token_proposal;
 pub mod token_reminder;
 pub mod token_report;
 pub mod token_rotation;
@@ -91,7 +93,7 @@ pub mod webhook;
 pub use id::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, GrantId, GroupId, InvalidId, InviteId,
     JobId, LeaseId, LicenseId, PersonalTokenId, ProjectId, RepositoryId, RunId, ServiceTokenId,
-    SessionId, StepId, TokenCredentialId, UserId,
+    SessionId, StepId, TokenCredentialId, TokenProposalId, UserId,
 };
 pub use name::{InvalidName, Name};
 pub use node_counts::{NodeCounts, NodeEnds};

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::{
-    AccountId, GrantId, Name, ServiceTokenId, Timestamp,
-    authz::{Grant, PrincipalId},
+    AccountId, GrantId, Name, ServiceTokenId, Timestamp, UserId,
+    authz::{AccountTerms, Grant, Principal, PrincipalId, Restrictions, contained},
     token_credential::TokenCredential,
     token_policy::End,
 };
@@ -23,6 +23,10 @@ pub struct ServiceToken {
     pub name: Name,
     /// What it may do, row by row.
     pub grants: Vec<GrantRow>,
+    /// What it is held to, beside its grants.
+    pub restrictions: Restrictions,
+    /// Who answers for it: a user of the account. `None` if nobody was named and no person made it.
+    pub responsible: Option<UserId>,
     /// Where it is in its life.
     pub state: TokenState,
     /// What opens it, or did before it was rotated, oldest first. Empty while it is imported, and
@@ -131,6 +135,15 @@ impl ServiceToken {
     #[must_use]
     pub fn granted(&self) -> Vec<Grant> {
         self.grants.iter().map(|row| row.grant.clone()).collect()
+    }
+
+    /// Whether it could do more with these grants than with those that it has, whatever it is held
+    /// to: any action, on any project, in any category of environment.
+    #[must_use]
+    pub fn gains_by(&self, grants: &[Grant], terms: &AccountTerms) -> bool {
+        // What the account keeps from all tokens today is gained all the same.
+        let terms = AccountTerms { tokens_may_mint: true, ..*terms };
+        contained(grants, &Principal::service_token(self.id, 0, terms, self.granted())).is_err()
     }
 
     /// When it ends by itself; `None` is never.

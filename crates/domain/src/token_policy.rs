@@ -25,6 +25,9 @@ pub struct TokenPolicy {
     pub not_granted: BTreeSet<PermissionSet>,
     /// How many minutes an old secret may work beside its successor; 0 is not at all.
     pub longest_overlap_minutes: u32,
+    /// Whether what lets a token do more is only proposed, and done once a second person accepts it.
+    #[serde(default)]
+    pub widening_is_proposed: bool,
 }
 
 /// When a token is to end.
@@ -65,6 +68,7 @@ impl Default for TokenPolicy {
             longest_life_days: BTreeMap::new(),
             not_granted: BTreeSet::new(),
             longest_overlap_minutes: 7 * 24 * 60,
+            widening_is_proposed: false,
         }
     }
 }

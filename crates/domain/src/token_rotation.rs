@@ -1,5 +1,7 @@
 //! How a secret of a service token is replaced by another.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::{ServiceTokenId, token_policy::TokenPolicy};
@@ -66,6 +68,22 @@ impl ReplayKey {
         let fits =
             (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then(|| Self { key: Sha256::digest(text).into() }).ok_or(InvalidReplayKey)
+    }
+
+    /// The key of one answer of many: the first one's is this, another token's is made of both.
+    #[must_use]
+    pub fn of_token(self, place: usize, token: ServiceTokenId) -> Self {
+        if place == 0 {
+            return self;
+        }
+        let digest = Sha256::new().chain_update(self.key).chain_update(token.get().to_be_bytes());
+        Self { key: digest.finalize().into() }
+    }
+
+    /// The digest of a question about many tokens.
+    #[must_use]
+    pub fn asked_of_many(tokens: &BTreeSet<ServiceTokenId>, how: &Rotation) -> [u8; 32] {
+        Sha256::digest(format!("many {tokens:?} {how:?}")).into()
     }
 
     /// The digest of a question.

@@ -60,6 +60,12 @@ impl<T: Serialize> IntoResponse for Accepted<T> {
     }
 }
 
+impl<T: Serialize + ToSchema> Answer for Accepted<T> {
+    fn describe(doc: &mut Described) {
+        doc.answers_one::<T>(StatusCode::ACCEPTED);
+    }
+}
+
 /// A page of a list, with what was asked.
 pub(crate) struct Page<T>(pub(crate) ListParams, pub(crate) Paged<T>);
 

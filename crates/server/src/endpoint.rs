@@ -30,6 +30,8 @@ pub(crate) struct Described {
     pub(crate) follows: bool,
     /// Its good answer.
     pub(crate) answer: Option<(u16, Value)>,
+    /// A good answer with another status, where it may be one or the other.
+    pub(crate) other_answer: Option<(u16, Value)>,
     /// Schemas that are named in it.
     pub(crate) schemas: BTreeMap<String, Value>,
 }
@@ -72,12 +74,15 @@ impl Described {
         self.answer = Some((status.as_u16(), content.into()));
     }
 
-    /// Adds the media types of another good answer.
+    /// Adds another good answer: its media types, or the whole where its status is another.
     pub(crate) fn also(&mut self, other: Option<(u16, Value)>) {
-        if let (Some((_, Value::Object(content))), Some((_, Value::Object(more)))) =
-            (&mut self.answer, other)
-        {
-            content.extend(more);
+        match (&mut self.answer, other) {
+            (Some((status, Value::Object(content))), Some((as_well, Value::Object(more))))
+                if *status == as_well =>
+            {
+                content.extend(more);
+            }
+            (_, other) => self.other_answer = other,
         }
     }
 

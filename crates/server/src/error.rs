@@ -124,6 +124,7 @@ impl ApiError {
                 StoreError::Exceeds(_)
                 | StoreError::AddressRefused { .. }
                 | StoreError::AddressRestricted
+                | StoreError::OwnProposal
                 | StoreError::UserOnly { .. },
             )
             | Self::NotSigned
@@ -141,7 +142,9 @@ impl ApiError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType | Self::NoForm => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Store(StoreError::Conflict(_) | StoreError::LeaseLost) => StatusCode::CONFLICT,
+            Self::Store(
+                StoreError::Conflict(_) | StoreError::LeaseLost | StoreError::NeedsSecond,
+            ) => StatusCode::CONFLICT,
             Self::Store(StoreError::KeyReused) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::TooManyStreams(_)
@@ -206,6 +209,7 @@ impl ApiError {
                 | StoreError::Exceeds(_)
                 | StoreError::Missing(_)
                 | StoreError::NotOffered(_)
+                | StoreError::OwnProposal
                 | StoreError::UserOnly { .. },
             )
             | Self::NotSigned

@@ -9,7 +9,8 @@ use axum::{
 };
 use domain::{
     AccountId, ConnectionId, CredentialId, EnvironmentId, GroupId, InviteId, JobId, LicenseId,
-    PersonalTokenId, ProjectId, RepositoryId, RunId, ServiceTokenId, StepId, UserId,
+    PersonalTokenId, ProjectId, RepositoryId, RunId, ServiceTokenId, StepId, TokenProposalId,
+    UserId,
     authz::{AccessMarker, Caller, KindMarker, Origin, Permit, Principal, authorize},
     kept::{Id, Noun},
     secret::TokenSecret,
@@ -241,6 +242,7 @@ path_ids! {
     RunId = "run_id",
     ServiceTokenId = "service_token_id",
     StepId = "step_id",
+    TokenProposalId = "service_token_proposal_id",
     UserId = "user_id",
     WebhookKey = "subscription_id",
     EventKey = "event_id",

@@ -61,6 +61,11 @@ fn operation(route: &ServedRoute, id: &str) -> Value {
     let (status, content) = route.described.answer.clone().unwrap_or((200, json!({})));
     let mut responses = Map::new();
     responses.insert(status.to_string(), json!({ "description": "done", "content": content }));
+    if let Some((status, content)) = &route.described.other_answer {
+        let description = "taken, and done once a second person accepts it";
+        let other = json!({ "description": description, "content": content });
+        responses.insert(status.to_string(), other);
+    }
     for (status, description) in failures(route) {
         let schema = json!({ "$ref": "#/components/schemas/Failure" });
         responses.insert(

@@ -242,3 +242,23 @@ async fn a_thousand_are_asked_at_once_and_answered_in_their_order() {
     let both = token.post(&acme.v3("/check/"), both).await;
     assert!(!both.reason("questions").is_empty(), "{}", both.text());
 }
+
+#[tokio::test]
+async fn a_question_about_another_time_is_judged_by_the_secret_that_asks() {
+    let app = TestApp::new().await;
+    let acme = app.account("acme").await;
+    let (id, old) = acme.service_token().grant_everywhere("job_admin").create_with_id().await;
+    let path = acme.v3(&format!("/service-tokens/{id}/rotate/"));
+    let rotated = acme.admin.post(&path, json!({ "overlap_minutes": 60 })).await;
+    let new = app.presenting(rotated.data()["token_string"].as_str().unwrap());
+    let at = |time: &str| json!({ "resource": "jobs", "action": "read", "at": time });
+    for (client, time, status) in [
+        (&old, "2026-11-23T12:59:59Z", Value::Null),
+        (&old, "2026-11-23T13:00:00Z", json!(401)),
+        (&new, "2026-11-23T13:00:00Z", Value::Null),
+        (&new, "2026-11-23T11:59:59Z", json!(401)),
+    ] {
+        let answer = client.post(&acme.v3("/check/"), at(time)).await;
+        assert_eq!(answer.data()["status"], status, "{time}: {}", answer.text());
+    }
+}

@@ -7,7 +7,7 @@ use std::{
 
 use domain::{
     EnvironmentId, JobId, ProjectId,
-    authz::{Identity, Permit, Place, PrincipalId, Read},
+    authz::{Credential, Identity, Permit, Place, Read},
     service_token::ServiceToken,
 };
 use sea_orm::{ColumnTrait as _, EntityTrait as _, JoinType, QueryFilter as _, QuerySelect as _};
@@ -35,7 +35,8 @@ pub struct Places {
 }
 
 impl Store {
-    /// The service token that asks; `None` if somebody else does.
+    /// The service token that asks, with the one credential that it presented; `None` if somebody
+    /// else does.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] (it was revoked meanwhile), [`StoreError::Unavailable`].
@@ -43,8 +44,12 @@ impl Store {
         &self,
         permit: &Permit<Read, Identity>,
     ) -> Result<Option<ServiceToken>, StoreError> {
-        let PrincipalId::ServiceToken(id) = permit.author() else { return Ok(None) };
-        service_tokens::find(self.reader(), permit.account(), id).await.map(Some)
+        let Credential::ServiceToken { id, presented, .. } = permit.principal().credential() else {
+            return Ok(None);
+        };
+        let mut token = service_tokens::find(self.reader(), permit.account(), id).await?;
+        token.credentials.retain(|credential| Some(credential.id) == presented);
+        Ok(Some(token))
     }
 
     /// Which of these projects there are, and where environments and jobs of the account are,

@@ -50,6 +50,12 @@ pub enum StoreError {
         /// The field's name on the wire.
         field: &'static str,
     },
+    /// The account's policy has what lets a token do more proposed, and accepted by a second person.
+    #[error("in this account a second person accepts what lets a token do more: propose it")]
+    NeedsSecond,
+    /// Who proposed something would accept it.
+    #[error("who proposed it cannot accept it: another person does")]
+    OwnProposal,
     /// The account's plan does not offer the permission set.
     #[error(transparent)]
     NotOffered(#[from] NotOffered),

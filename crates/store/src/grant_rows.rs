@@ -7,12 +7,13 @@ use domain::{
     authz::{Grant, Projects},
 };
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{StoreError, entities::project, groups, rows::ACTIVE, service_tokens, tx::Tx};
 
 /// The columns of a permission row.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct GrantKey {
     /// The permission set's key.
     pub set: String,

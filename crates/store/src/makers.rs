@@ -3,18 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    ServiceTokenId,
+    AccountId, ServiceTokenId,
     authz::{Permit, PrincipalId, Read, ServiceTokens},
     service_token::ServiceToken,
 };
 use sea_orm::{
-    ColumnTrait as _, EntityTrait as _, JoinType, QueryFilter as _, QuerySelect as _,
-    RelationTrait as _,
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, JoinType, QueryFilter as _,
+    QuerySelect as _, RelationTrait as _,
 };
 
 use crate::{
     Store, StoreError,
-    entities::{audit_record, membership, service_token, service_token_permission, user},
+    entities::{
+        audit_record, membership, service_token, service_token_permission,
+        service_token_restriction, user,
+    },
     token_credentials,
 };
 
@@ -32,7 +35,7 @@ pub struct Maker {
 
 impl Store {
     /// Every service token of the permit's account that was not deleted, oldest first, with its
-    /// grants and credentials, in two statements. There are at most [`ServiceToken::MAX_PER_ACCOUNT`].
+    /// grants, credentials and restrictions, in two statements. There are at most [`ServiceToken::MAX_PER_ACCOUNT`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -40,24 +43,7 @@ impl Store {
         &self,
         permit: &Permit<Read, ServiceTokens>,
     ) -> Result<Vec<ServiceToken>, StoreError> {
-        use service_token::{Column, Entity, REVOKED};
-        use service_token_permission as permission;
-
-        let account = permit.account().get();
-        let tokens = Entity::find()
-            .filter(Column::AccountId.eq(account))
-            .filter(Column::State.ne(REVOKED))
-            .find_with_related(permission::Entity)
-            .all(self.reader())
-            .await
-            .map_err(StoreError::db)?;
-        let ids = tokens.iter().map(|(token, _)| token.id);
-        let mut credentials = token_credentials::of(self.reader(), ids).await?;
-        let whole = tokens.into_iter().map(|(token, rows)| {
-            let credentials = credentials.remove(&token.id).unwrap_or_default();
-            token.into_domain(rows, credentials)
-        });
-        whole.collect()
+        every(self.reader(), permit.account()).await
     }
 
     /// Who made these service tokens of the permit's account, as the audit log has it, in two
@@ -128,4 +114,30 @@ impl Store {
         };
         Ok(rows.into_iter().map(name).collect())
     }
+}
+
+/// The same of an account.
+pub(crate) async fn every(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+) -> Result<Vec<ServiceToken>, StoreError> {
+    use service_token::{Column, Entity, REVOKED};
+    let tokens = Entity::find()
+        .filter(Column::AccountId.eq(account.get()))
+        .filter(Column::State.ne(REVOKED))
+        .find_also_related(service_token_permission::Entity)
+        .find_also_related(service_token_restriction::Entity)
+        .consolidate()
+        .all(db)
+        .await
+        .map_err(StoreError::db)?;
+    let ids = tokens.iter().map(|(token, ..)| token.id);
+    let mut credentials = token_credentials::of(db, ids).await?;
+    let whole = tokens.into_iter().map(|(token, rows, restrictions)| {
+        let credentials = credentials.remove(&token.id).unwrap_or_default();
+        token.into_domain(rows, credentials, restrictions.first())
+    });
+    let mut whole: Vec<_> = whole.collect::<Result<_, _>>()?;
+    whole.sort_by_key(|token| token.id);
+    Ok(whole)
 }

@@ -15,7 +15,8 @@ use domain::{
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, JoinType, PaginatorTrait as _,
-    QueryFilter as _, QuerySelect as _, QueryTrait as _, RelationTrait as _, Select, UpdateMany,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, RelationTrait as _,
+    Select, UpdateMany,
     sea_query::{Expr, ExprTrait as _, SimpleExpr},
 };
 use serde_json::json;
@@ -27,9 +28,9 @@ use crate::{
         membership::{ActiveModel, Column, Entity, Model},
         service_token_permission::grant,
     },
-    groups, invites, kept, personal_tokens,
+    groups, invites, kept, personal_tokens, responsible,
     rows::{ACTIVE, DELETED, only},
-    seats, sessions,
+    seats, sessions, token_proposals,
     tx::Tx,
     user_credentials, users,
 };
@@ -71,16 +72,19 @@ impl Store {
     }
 
     /// Takes a user out of the account: their personal tokens work no longer, what was theirs
-    /// alone goes along, and invitations that they sent are taken back. Service tokens stay.
+    /// alone goes along, and invitations and proposals that they made are taken back. Service tokens
+    /// stay; somebody else answers for them then: `heir`; or else who removes the user, or answers for
+    /// the token that does; or else who has run the account for longest.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Conflict`] (nobody would be left to run the
-    /// account, or something names the user), [`StoreError::CredentialChanged`],
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::NotFound`], [`StoreError::Invalid`] (the heir is not in the account),
+    /// [`StoreError::Conflict`] (nobody would be left to run the account, or something names the
+    /// user), [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn remove_user(
         &self,
         permit: &Permit<Write, Licenses>,
         id: LicenseId,
+        heir: Option<UserId>,
     ) -> Result<User, StoreError> {
         let mut tx = self.begin(permit).await?;
         let (row, before) = find(&tx, Column::LicenseId.eq(id.get())).await?;
@@ -88,6 +92,7 @@ impl Store {
         kept::let_go(&mut tx, Reference::User(before.id)).await?;
         user_credentials::delete_unnamed(&mut tx, own).await?;
         invites::withdraw_those_by(&tx, before.id).await?;
+        token_proposals::withdraw_those_by(&mut tx, before.id).await?;
         let tokens = personal_tokens::revoke_all(&tx, before.id).await?;
         sessions::forget(&tx, before.id).await?;
         let held = before.groups.iter().map(|group| group.id);
@@ -96,6 +101,7 @@ impl Store {
         change.exec(tx.db()).await.map_err(StoreError::db)?;
         groups::touch(&mut tx, [row.user_id]).await?;
         check_administered(&tx).await?;
+        responsible::hand_on(&mut tx, permit, before.id, heir).await?;
         let before_said = json!({
             "email": before.email.as_str(),
             "license": before.license.key(),
@@ -213,9 +219,9 @@ pub(crate) async fn join(tx: &Tx, user: i64, license: License) -> Result<Model, 
     Entity::insert(row).exec_with_returning(tx.db()).await.map_err(StoreError::db)
 }
 
-/// That somebody is left who can run the account: a user with a licence that lets groups count,
-/// in a group that gives all it takes.
-pub(crate) async fn check_administered(tx: &Tx) -> Result<(), StoreError> {
+/// Who can run the account: users with a licence that lets groups count, in a group that gives all it
+/// takes.
+fn administrators(tx: &Tx) -> Select<Entity> {
     let (licenses, sets) = catalogue().administering();
     let giving = group_permission::Entity::find()
         .select_only()
@@ -229,11 +235,20 @@ pub(crate) async fn check_administered(tx: &Tx) -> Result<(), StoreError> {
         .column(group_member::Column::UserId)
         .filter(group_member::Column::GroupId.in_subquery(giving))
         .into_query();
-    let left = of(tx.account())
+    of(tx.account())
         .filter(Column::License.is_in(licenses.iter().map(|license| license.key())))
         .filter(Column::UserId.in_subquery(members))
-        .count(tx.db());
-    if left.await.map_err(StoreError::db)? > 0 {
+}
+
+/// Of them, who has been in the account for longest.
+pub(crate) async fn oldest_administrator(tx: &Tx) -> Result<UserId, StoreError> {
+    let oldest = administrators(tx).order_by_asc(Column::CreatedAt).order_by_asc(Column::UserId);
+    UserId::new(only(oldest.limit(1), tx.db()).await?.user_id).map_err(StoreError::corrupt)
+}
+
+/// That somebody is left who can run the account.
+pub(crate) async fn check_administered(tx: &Tx) -> Result<(), StoreError> {
+    if administrators(tx).count(tx.db()).await.map_err(StoreError::db)? > 0 {
         Ok(())
     } else {
         let reason = "nobody would be left who can run the account: give another user a \

@@ -7,16 +7,18 @@ use crate::{
     entities::{
         service_token::{ACTIVE, ActiveModel, Column, DISABLED, Entity, IMPORTED, REVOKED},
         service_token_credential, service_token_permission as permission,
+        service_token_restriction,
     },
     grant_rows::{GrantKey, check_no_row_twice, check_projects, keys},
     kept,
     list::{Collection, Field, Kind, State},
-    token_credentials, token_news, token_policies, token_restrictions, token_uses,
+    responsible, token_credentials, token_news, token_policies, token_proposals,
+    token_restrictions, token_uses,
     tx::Tx,
     uid::new_uid,
 };
 use domain::{
-    AccountId, Name, ProjectId, ServiceTokenId, Timestamp, TokenCredentialId,
+    AccountId, Name, ProjectId, ServiceTokenId, Timestamp, TokenCredentialId, UserId,
     authz::{
         Credential, Grant, Identity, Permit, PrincipalId, Read, Restrictions, ServiceTokens,
         SystemTask, Write, contained_under,
@@ -59,6 +61,8 @@ pub struct TokenChange {
     pub end: Option<End>,
     /// Whether it authorises nothing for now.
     pub disabled: Option<bool>,
+    /// Who answers for it.
+    pub responsible: Option<UserId>,
 }
 
 /// The metadata of a token that was made elsewhere. It has no secret until it is rotated.
@@ -82,6 +86,7 @@ static COLLECTION: Collection<Column> = Collection {
         Field { name: "created_at", column: Column::CreatedAt, kind: Kind::Time },
         Field { name: "updated_at", column: Column::UpdatedAt, kind: Kind::Time },
         Field { name: "last_used", column: Column::LastUsed, kind: Kind::Time },
+        Field { name: "responsible_user_id", column: Column::ResponsibleUserId, kind: Kind::Int },
     ],
     state: State { active: || Column::State.ne(REVOKED), default: StateFilter::Active },
 };
@@ -128,13 +133,15 @@ impl Store {
         for row in rows {
             permissions.entry(row.service_token_id).or_default().push(row);
         }
-        let ids = page.rows.iter().map(|row| row.id);
-        let mut credentials = token_credentials::of(self.reader(), ids).await?;
+        let ids = || page.rows.iter().map(|row| row.id);
+        let mut credentials = token_credentials::of(self.reader(), ids()).await?;
+        let restrictions = token_restrictions::of_each(self.reader(), ids()).await?;
         let total = page.total;
         let rows = page.rows.into_iter().map(|row| {
             let permissions = permissions.remove(&row.id).unwrap_or_default();
             let credentials = credentials.remove(&row.id).unwrap_or_default();
-            row.into_domain(permissions, credentials)
+            let held_to = restrictions.get(&row.id);
+            row.into_domain(permissions, credentials, held_to)
         });
         Ok(Paged { rows: rows.collect::<Result<_, _>>()?, total })
     }
@@ -192,7 +199,23 @@ impl Store {
         &self,
         permit: &Permit<Write, ServiceTokens>,
         new: NewServiceToken,
+        held_to: (Restrictions, bool),
+        secret: &TokenSecret,
+    ) -> Result<ServiceToken, StoreError> {
+        self.create_token_of(permit, new, held_to, None, secret).await
+    }
+
+    /// The same, and somebody else than its maker answers for it: a user of the account. Of a token
+    /// that a service token makes it is, unless it is said, who answers for that.
+    ///
+    /// # Errors
+    /// As [`Store::create_service_token`].
+    pub async fn create_token_of(
+        &self,
+        permit: &Permit<Write, ServiceTokens>,
+        new: NewServiceToken,
         (restrictions, forced): (Restrictions, bool),
+        responsible: Option<UserId>,
         secret: &TokenSecret,
     ) -> Result<ServiceToken, StoreError> {
         let mut tx = self.begin(permit).await?;
@@ -201,12 +224,16 @@ impl Store {
         let policy = token_policies::of(tx.db(), tx.account()).await?;
         policy.check_granted(&new.grants)?;
         let end = policy.first_end(new.end, &new.grants, tx.now())?;
-        let row = active(&tx, &new.name);
+        let responsible = responsible::of_new(&tx, permit, responsible).await?;
+        let row = ActiveModel {
+            responsible_user_id: Set(responsible.map(UserId::get)),
+            ..active(&tx, &new.name)
+        };
         let secret = Some((secret, end));
-        let token = insert(&mut tx, row, secret, &new.grants, "service_token.created").await?;
-        token_restrictions::insert(&mut tx, permit, token.id, &restrictions, forced).await?;
+        let made = insert(&mut tx, row, secret, &new.grants, "service_token.created").await?;
+        token_restrictions::insert(&mut tx, permit, made.id, &restrictions, forced).await?;
         tx.commit().await?;
-        Ok(token)
+        Ok(ServiceToken { restrictions, ..made })
     }
 
     /// Makes a canary: it looks like any other, grants nothing, and any use of it is told. It does
@@ -230,7 +257,8 @@ impl Store {
         Ok(token)
     }
 
-    /// Changes its name, when it ends, or whether it is disabled; the secret stays. What gives it
+    /// Changes its name, when it ends, whether it is disabled, or who answers for it; the secret
+    /// stays. What gives it
     /// more time, or its rights back, has to be within what the maker holds.
     ///
     /// # Errors
@@ -256,6 +284,12 @@ impl Store {
             switch(&tx, permit, &before, disabled).await?;
             events.push(if disabled { "service_token.disabled" } else { "service_token.enabled" });
         }
+        let responsible = change.responsible.filter(|user| Some(*user) != before.responsible);
+        if let Some(user) = responsible {
+            responsible::check(&tx, permit, user).await?;
+            responsible::set(&tx, id, user).await?;
+            events.push("service_token.responsible_changed");
+        }
         let name = change.name.as_ref().unwrap_or(&before.name);
         if *name != before.name || events.is_empty() {
             events.push("service_token.renamed");
@@ -275,10 +309,12 @@ impl Store {
         Ok(after)
     }
 
-    /// Replaces all its grants; the secret stays. A row that is wanted again stays as it is.
+    /// Replaces all its grants; the secret stays. A row that is wanted again stays as it is. Where the
+    /// account's policy asks for a second person, what widens is proposed instead
+    /// ([`Store::propose`]).
     ///
     /// # Errors
-    /// As [`Store::create_service_token`], and [`StoreError::NotFound`].
+    /// As [`Store::create_service_token`], [`StoreError::NotFound`], [`StoreError::NeedsSecond`].
     pub async fn replace_grants(
         &self,
         permit: &Permit<Write, ServiceTokens>,
@@ -355,8 +391,8 @@ impl Store {
     }
 }
 
-/// Replaces all grants of a token, if the caller may hand these out and the account's policy lets
-/// the token gain what it did not hold; the event says why.
+/// Replaces all grants of a token, if the caller may hand these out, the account's policy lets the
+/// token gain what it did not hold, and nobody else has to agree; the event says why.
 pub(crate) async fn change_grants(
     tx: &mut Tx,
     permit: &Permit<Write, ServiceTokens>,
@@ -364,14 +400,37 @@ pub(crate) async fn change_grants(
     grants: &[Grant],
     event: &str,
 ) -> Result<ServiceToken, StoreError> {
+    check_replaced(tx, permit, before, grants).await?;
+    if before.gains_by(grants, permit.principal().terms()) {
+        token_proposals::check_alone(tx).await?;
+    }
+    write_grants(tx, before, grants, event).await
+}
+
+/// Whether these can take the place of a token's grants, by who would have it so and by the
+/// account's policy.
+pub(crate) async fn check_replaced(
+    tx: &Tx,
+    permit: &Permit<Write, ServiceTokens>,
+    before: &ServiceToken,
+    grants: &[Grant],
+) -> Result<(), StoreError> {
     if before.is_canary && !grants.is_empty() {
         let message =
             format!("service token `{}` is a canary, which is granted nothing", before.id);
         return Err(StoreError::Conflict(message));
     }
-    let restrictions = token_restrictions::of(tx.db(), before.id).await?;
-    check_grants(tx, permit, &restrictions, grants).await?;
-    check_gained(tx, before, grants).await?;
+    check_grants(tx, permit, &before.restrictions, grants).await?;
+    check_gained(tx, before, grants).await
+}
+
+/// Writes them in their place; the event says why.
+pub(crate) async fn write_grants(
+    tx: &mut Tx,
+    before: &ServiceToken,
+    grants: &[Grant],
+    event: &str,
+) -> Result<ServiceToken, StoreError> {
     replace_rows(tx, before, grants).await?;
     changed(tx, event, before).await
 }
@@ -393,7 +452,7 @@ pub(crate) async fn end_secret(
 }
 
 /// Ends a token.
-async fn revoke(
+pub(crate) async fn revoke(
     tx: &mut Tx,
     before: ServiceToken,
     author: PrincipalId,
@@ -409,6 +468,7 @@ async fn revoke(
         .await
         .map_err(StoreError::db)?;
     token_credentials::take_back_all(tx, &before).await?;
+    token_proposals::withdraw_those_about(tx, id).await?;
     kept::let_go(tx, Reference::ServiceToken(id)).await?;
     record(tx, "service_token.revoked", Some(&before), &after).await?;
     tx.event(Event::ServiceTokenRevoked { id }).await?;
@@ -461,7 +521,8 @@ fn unused_for(query: &ListQuery) -> Result<Option<Days>, StoreError> {
     days.parse().map(Some).map_err(|_| invalid())
 }
 
-/// A token that is not revoked, with its permission rows and credentials, in one statement.
+/// A token that is not revoked, with its permission rows, its credentials and what it is held to, in
+/// one statement.
 pub(crate) async fn find(
     db: &impl ConnectionTrait,
     account: AccountId,
@@ -472,12 +533,14 @@ pub(crate) async fn find(
         .filter(Column::State.ne(REVOKED))
         .find_also_related(permission::Entity)
         .find_also_related(service_token_credential::Entity)
+        .find_also(Entity, service_token_restriction::Entity)
         .consolidate()
         .all(db)
         .await
         .map_err(StoreError::db)?;
-    let (token, permissions, credentials) = rows.into_iter().next().ok_or(StoreError::NotFound)?;
-    token.into_domain(permissions, credentials)
+    let found = rows.into_iter().next().ok_or(StoreError::NotFound)?;
+    let (token, permissions, credentials, restrictions) = found;
+    token.into_domain(permissions, credentials, restrictions.first())
 }
 
 /// Whether the account has room for more tokens.
@@ -559,7 +622,7 @@ async fn prolong_or_shorten(
             TokenPolicy::default().end(End::At(end), &grants, tx.now(), tx.now())?
         }
         End::Never | End::At(_) => {
-            check_held(tx, permit, (token.id, &grants)).await?;
+            check_held(permit, token)?;
             let policy = token_policies::of(tx.db(), tx.account()).await?;
             policy.end(end, &grants, newest.life.created_at, tx.now())?
         }
@@ -569,13 +632,11 @@ async fn prolong_or_shorten(
 
 /// Whether a token's grants, under its restrictions, are within what the caller holds: whoever gives
 /// a token more life could have made it.
-pub(crate) async fn check_held(
-    tx: &Tx,
+pub(crate) fn check_held(
     permit: &Permit<Write, ServiceTokens>,
-    (token, grants): (ServiceTokenId, &[Grant]),
+    token: &ServiceToken,
 ) -> Result<(), StoreError> {
-    let restrictions = token_restrictions::of(tx.db(), token).await?;
-    Ok(contained_under(&restrictions, grants, permit.principal())?)
+    Ok(contained_under(&token.restrictions, &token.granted(), permit.principal())?)
 }
 
 /// Disables a token, or enables it again.
@@ -590,7 +651,7 @@ async fn switch(
         return Err(StoreError::Conflict(message));
     }
     if !disable {
-        check_held(tx, permit, (token.id, &token.granted())).await?;
+        check_held(permit, token)?;
     }
     let state = if disable { DISABLED } else { ACTIVE };
     update(&ServiceToken { updated_at: tx.now(), ..token.clone() })
@@ -771,6 +832,7 @@ fn said(token: &ServiceToken) -> Value {
         "name": token.name,
         "state": token.state,
         "expires_at": token.expires_at(),
+        "responsible_user_id": token.responsible,
         "secrets": token.credentials.iter().map(said_of_secret).collect::<Vec<_>>(),
         "grants": rows.map(|key| key.said()).collect::<Vec<_>>(),
     });

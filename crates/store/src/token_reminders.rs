@@ -84,7 +84,7 @@ async fn due_among(
     for token in tokens {
         let sent = sent.get(&token.id).map(Model::reminder).transpose()?;
         let credentials = credentials.remove(&token.id).unwrap_or_default();
-        let token = token.into_domain(Vec::new(), credentials)?;
+        let token = token.into_domain(Vec::new(), credentials, None)?;
         let Some(newest) = token.newest().map(|newest| newest.life) else { continue };
         let Some(end) = newest.expires_at else { continue };
         if let Some(reminder) = due(newest.created_at, end, now, sent) {

@@ -1,6 +1,6 @@
 //! What service tokens are held to, beside their grants.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     ServiceTokenId,
@@ -21,11 +21,11 @@ use crate::{
     Store, StoreError,
     entities::{
         environment, job, service_token,
-        service_token_restriction::{ActiveModel, Column, Entity},
+        service_token_restriction::{ActiveModel, Column, Entity, Model},
     },
-    rows::{ACTIVE, Placed as _, from_text, said, to_text},
+    rows::{ACTIVE, Placed as _, said, to_text},
     service_tokens::find,
-    token_news,
+    token_news, token_proposals,
     tx::Tx,
 };
 
@@ -43,7 +43,7 @@ impl Store {
         id: ServiceTokenId,
     ) -> Result<(ServiceToken, Restrictions), StoreError> {
         let token = find(self.reader(), permit.account(), id).await?;
-        let restrictions = of(self.reader(), id).await?;
+        let restrictions = token.restrictions.clone();
         Ok((token, restrictions))
     }
 
@@ -55,7 +55,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Invalid`] (an environment or job that is not within
-    /// reach; it would shut out its author), [`StoreError::Exceeds`],
+    /// reach; it would shut out its author), [`StoreError::Exceeds`], [`StoreError::NeedsSecond`],
     /// [`StoreError::CredentialChanged`], [`StoreError::Unavailable`].
     pub async fn replace_token_restrictions(
         &self,
@@ -66,36 +66,45 @@ impl Store {
     ) -> Result<Restrictions, StoreError> {
         let mut tx = self.begin(permit).await?;
         let token = find(tx.db(), tx.account(), id).await?;
-        let before = of(tx.db(), id).await?;
-        if !restrictions.within(&before) {
+        if !restrictions.within(&token.restrictions) {
             contained_under(&restrictions, &token.granted(), permit.principal())?;
+            token_proposals::check_alone(&tx).await?;
         }
-        check(&tx, permit, &before, &restrictions, forced).await?;
-        put(&mut tx, id, Some(&before), &restrictions).await?;
-        token_news::tell(&mut tx, &token, TokenNews::of_record(REPLACED)).await?;
-        service_token::Entity::update_many()
-            .col_expr(service_token::Column::UpdatedAt, Expr::value(tx.now().micros()))
-            .col_expr(
-                service_token::Column::Revision,
-                Expr::col(service_token::Column::Revision).add(1),
-            )
-            .filter(service_token::Column::Id.eq(id.get()))
-            .exec(tx.db())
-            .await
-            .map_err(StoreError::db)?;
-        tx.event(Event::GrantsChanged { id }).await?;
+        check(&tx, permit, &token.restrictions, &restrictions, forced).await?;
+        replace(&mut tx, &token, &restrictions).await?;
         tx.commit().await?;
         Ok(restrictions)
     }
 }
 
-/// What a token is held to.
-pub(crate) async fn of(
+/// Writes what a token is held to in place of what it was held to.
+pub(crate) async fn replace(
+    tx: &mut Tx,
+    token: &ServiceToken,
+    restrictions: &Restrictions,
+) -> Result<(), StoreError> {
+    use service_token::{Column, Entity};
+    let id = token.id;
+    put(tx, id, Some(&token.restrictions), restrictions).await?;
+    token_news::tell(tx, token, TokenNews::of_record(REPLACED)).await?;
+    Entity::update_many()
+        .col_expr(Column::UpdatedAt, Expr::value(tx.now().micros()))
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
+        .filter(Column::Id.eq(id.get()))
+        .exec(tx.db())
+        .await
+        .map_err(StoreError::db)?;
+    tx.event(Event::GrantsChanged { id }).await
+}
+
+/// What these tokens are held to, by token; those that are held to nothing are not there.
+pub(crate) async fn of_each(
     db: &impl ConnectionTrait,
-    id: ServiceTokenId,
-) -> Result<Restrictions, StoreError> {
-    let row = Entity::find_by_id(id.get()).one(db).await.map_err(StoreError::db)?;
-    row.map_or_else(|| Ok(Restrictions::default()), |row| from_text(&row.restrictions))
+    tokens: impl IntoIterator<Item = i64>,
+) -> Result<BTreeMap<i64, Model>, StoreError> {
+    let rows = Entity::find().filter(Column::ServiceTokenId.is_in(tokens)).all(db).await;
+    let rows = rows.map_err(StoreError::db)?;
+    Ok(rows.into_iter().map(|row| (row.service_token_id, row)).collect())
 }
 
 /// Holds a token that has just been made.
@@ -114,7 +123,7 @@ pub(crate) async fn insert(
 }
 
 /// Whether what they name anew is within the author's reach, and its own address is admitted.
-async fn check(
+pub(crate) async fn check(
     tx: &Tx,
     permit: &Permit<Write, ServiceTokens>,
     before: &Restrictions,

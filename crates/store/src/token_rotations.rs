@@ -104,18 +104,10 @@ impl Store {
             return Ok(RotatedToken { token, secret });
         }
         let before = service_tokens::find(tx.db(), tx.account(), id).await?;
-        check_rotates(&before, tx.now())?;
-        let grants = before.granted();
-        check_held(&tx, permit, (id, &grants)).await?;
-        let made = replace(&tx, &before, &grants, how, &secret).await?;
-        if let Some(key) = replay {
-            keep_answer(&tx, key, &asked, (id, made), &secret).await?;
-        }
-        let token = service_tokens::find(tx.db(), tx.account(), id).await?;
-        service_tokens::record(&mut tx, "service_token.rotated", Some(&before), &token).await?;
-        tx.event(Event::ServiceTokenRotated { id }).await?;
+        check_rotates(permit, &before, tx.now())?;
+        let rotated = rotate(&mut tx, &before, how, secret, replay.map(|key| (key, asked))).await?;
         tx.commit().await?;
-        Ok(RotatedToken { token, secret })
+        Ok(rotated)
     }
 
     /// Takes a rotation back while the old secret still works: that one lives on as if there had
@@ -135,7 +127,7 @@ impl Store {
             let message = format!("service token `{id}` has no old secret that still works");
             return Err(StoreError::Conflict(message));
         };
-        check_held(&tx, permit, (id, &before.granted())).await?;
+        check_held(permit, &before)?;
         token_credentials::take_back(&tx, newest.id).await?;
         token_credentials::retire(&tx, old.id, None, None).await?;
         let after = service_tokens::find(tx.db(), tx.account(), id).await?;
@@ -147,8 +139,31 @@ impl Store {
     }
 }
 
-/// Whether a token can be given another secret now.
-fn check_rotates(token: &ServiceToken, now: Timestamp) -> Result<(), StoreError> {
+/// Gives a token another secret; with a key, and what was asked with it, it can be told again.
+pub(crate) async fn rotate(
+    tx: &mut Tx,
+    before: &ServiceToken,
+    how: Rotation,
+    secret: TokenSecret,
+    replay: Option<(ReplayKey, [u8; 32])>,
+) -> Result<RotatedToken, StoreError> {
+    let id = before.id;
+    let made = replace(tx, before, &before.granted(), how, &secret).await?;
+    if let Some((key, asked)) = replay {
+        keep_answer(tx, key, &asked, (id, made), &secret).await?;
+    }
+    let token = service_tokens::find(tx.db(), tx.account(), id).await?;
+    service_tokens::record(tx, "service_token.rotated", Some(before), &token).await?;
+    tx.event(Event::ServiceTokenRotated { id }).await?;
+    Ok(RotatedToken { token, secret })
+}
+
+/// Whether a token can be given another secret now, by the caller.
+pub(crate) fn check_rotates(
+    permit: &Permit<Write, ServiceTokens>,
+    token: &ServiceToken,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let conflict = |what| Err(StoreError::Conflict(format!("service token `{}` {what}", token.id)));
     if token.is_disabled() {
         return conflict("is disabled: enable it first".to_owned());
@@ -160,7 +175,7 @@ fn check_rotates(token: &ServiceToken, now: Timestamp) -> Result<(), StoreError>
         Some(end) => conflict(format!(
             "is being rotated already: cancel that, or wait until its old secret ends at {end}"
         )),
-        None => Ok(()),
+        None => check_held(permit, token),
     }
 }
 
@@ -196,7 +211,7 @@ async fn replace(
 }
 
 /// The secret that an answer to the same question showed this caller a moment ago.
-async fn answered(
+pub(crate) async fn answered(
     tx: &Tx,
     key: Option<ReplayKey>,
     asked: &[u8; 32],

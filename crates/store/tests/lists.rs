@@ -107,7 +107,7 @@ async fn ties_go_by_id_in_the_same_direction() {
 async fn a_list_is_a_page_a_count_where_that_does_not_tell_and_the_rows_that_belong_to_it() {
     let house = named(&["a", "b"]).await;
     let permit: Permit<Read, ServiceTokens> = house.permit().await;
-    for (limit, statements) in [(100, 3), (1, 4)] {
+    for (limit, statements) in [(100, 4), (1, 5)] {
         let before = house.store.statements();
         let query = ListQuery { limit, ..ListQuery::first_page() };
         let page = house.store.service_tokens(&permit, &query).await.unwrap();
@@ -174,7 +174,6 @@ async fn an_unknown_order_is_refused_with_the_names_that_are_known() {
     let house = named(&["a"]).await;
     let order = Some(Order { field: "shoe_size".to_owned(), descending: true });
     let said = list(&house, &ListQuery { order, ..ListQuery::first_page() }).await.unwrap_err();
-    let known =
-        "`order_by` must be one of `id`, `uid`, `name`, `created_at`, `updated_at`, `last_used`";
+    let known = "`order_by` must be one of `id`, `uid`, `name`, `created_at`, `updated_at`, `last_used`, `responsible_user_id`";
     assert_eq!(said.to_string(), known);
 }

@@ -11,6 +11,7 @@ mod catalogue;
 mod containment;
 mod decide;
 mod denied;
+mod difference;
 mod extent;
 mod grant;
 mod judge;
@@ -33,6 +34,7 @@ pub use catalogue::{
 pub use containment::{Exceeds, contained, contained_under, gained};
 pub use decide::{Decision, decide};
 pub use denied::{Denied, Explanation, Rule, explain};
+pub use difference::{Difference, difference};
 pub use extent::{Extent, Place};
 pub use grant::{Grant, InvalidGrant, NotOffered, Projects};
 pub use judge::{Judge, Refusal, Whereabouts};

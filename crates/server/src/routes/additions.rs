@@ -1,15 +1,15 @@
 //! What dbt's documents do not have: logs of steps as they come, usage, billing, who reaches a project, its documentation and
 //! the freshness of its sources, the hook that a repository's git host sends to, what an account asks of its service tokens
-//! how their secrets are replaced, what they were used for and
-//! how little of their rights that needs.
+//! how their secrets are replaced, what they were used for and how little of their rights that needs,
+//! proposals to let them do more, and what is done to many of them.
 
 use super::{DELETE, GET, POST, PUT, ServedRoute, served};
 use crate::{
     admin::{
         v2::step_logs,
         v3::{
-            least_privilege, project_permissions, repository_webhook, self_token, source_freshness,
-            token_policy, token_rotations, token_use, usage,
+            least_privilege, many_tokens, project_permissions, repository_webhook, self_token,
+            source_freshness, token_policy, token_proposals, token_rotations, token_use, usage,
         },
     },
     docs,
@@ -26,6 +26,15 @@ pub(super) fn routes() -> Vec<ServedRoute> {
         "/api/v3/accounts/{account_id}/projects/{project_id}/repositories/{repository_id}/webhook";
     const POLICY: &str = "/api/v3/accounts/{account_id}/service-token-policy";
     const CREDENTIALS: &str = "/api/v3/accounts/{account_id}/service-token-credentials";
+    const PROPOSALS: &str = "/api/v3/accounts/{account_id}/service-token-proposals";
+    const PROPOSAL: &str =
+        "/api/v3/accounts/{account_id}/service-token-proposals/{service_token_proposal_id}";
+    const ACCEPT: &str =
+        "/api/v3/accounts/{account_id}/service-token-proposals/{service_token_proposal_id}/accept";
+    const REJECT: &str =
+        "/api/v3/accounts/{account_id}/service-token-proposals/{service_token_proposal_id}/reject";
+    const REVOKE_MANY: &str = "/api/v3/accounts/{account_id}/service-tokens/revoke";
+    const ROTATE_MANY: &str = "/api/v3/accounts/{account_id}/service-tokens/rotate";
     const ROTATE: &str = "/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/rotate";
     const CANCEL: &str =
         "/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/rotate/cancel";
@@ -49,6 +58,12 @@ pub(super) fn routes() -> Vec<ServedRoute> {
         served(GET, POLICY, "Read Service Token Policy", token_policy::show),
         served(POST, POLICY, "Update Service Token Policy", token_policy::update),
         served(GET, CREDENTIALS, "List Service Token Credentials", token_rotations::list),
+        served(GET, PROPOSALS, "List Service Token Proposals", token_proposals::list),
+        served(GET, PROPOSAL, "Read Service Token Proposal", token_proposals::show),
+        served(POST, ACCEPT, "Accept Service Token Proposal", token_proposals::accept),
+        served(POST, REJECT, "Reject Service Token Proposal", token_proposals::reject),
+        served(POST, REVOKE_MANY, "Revoke Service Tokens", many_tokens::revoke),
+        served(POST, ROTATE_MANY, "Rotate Service Tokens", many_tokens::rotate),
         served(POST, ROTATE, "Rotate Service Token", token_rotations::rotate),
         served(POST, CANCEL, "Cancel Service Token Rotation", token_rotations::cancel),
         served(GET, USE, "Read Service Token Use", token_use::show),

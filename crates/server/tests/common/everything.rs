@@ -88,6 +88,7 @@ pub(crate) async fn everything<'a>(
         .grant("job_admin", &project)
         .create_with_id()
         .await;
+    let proposal = proposed(account, token).await;
     let keys = account.v3(&format!("/users/{}/account-apikeys/", account.admin_id));
     let personal = post(keys, json!({ "name": format!("{mark}-key") })).await;
     let oauth = json!({ "type": format!("{mark}-provider"), "client_secret": "secret" });
@@ -110,6 +111,7 @@ pub(crate) async fn everything<'a>(
         ("run_id", run),
         ("step_id", step),
         ("service_token_id", token),
+        ("service_token_proposal_id", proposal),
         ("personal_token_id", personal),
         ("oauth_configuration_id", oauth),
         ("ip_restriction_id", rule),
@@ -118,6 +120,22 @@ pub(crate) async fn everything<'a>(
         ("user_id", account.admin_id.get()),
     ];
     Everything { account, project, ids }
+}
+
+/// Proposes to let the token do more, as an account does that asks for it at that moment alone.
+async fn proposed(account: &TestAccount, token: i64) -> i64 {
+    let ask_for = async |two: bool| {
+        let policy = account.v3("/service-token-policy/");
+        let set = account.admin.post(&policy, json!({ "widening_is_proposed": two })).await;
+        assert_eq!(set.status(), 200, "{}", set.text());
+    };
+    ask_for(true).await;
+    let more = json!([{ "permission_set": "job_admin", "all_projects": true }]);
+    let permissions = account.v3(&format!("/service-tokens/{token}/permissions/"));
+    let proposed = account.admin.post(&permissions, more).await;
+    assert_eq!(proposed.status(), 202, "{}", proposed.text());
+    ask_for(false).await;
+    proposed.id()
 }
 
 /// Does the run as the runner would: one step, its log, its artifact. Gives the step's id.

@@ -42,6 +42,7 @@ pub(crate) mod step_debug_chunk;
 pub(crate) mod step_log_chunk;
 pub(crate) mod token_narrowing;
 pub(crate) mod token_policy;
+pub(crate) mod token_proposal;
 pub(crate) mod token_reminder;
 pub(crate) mod token_rotation;
 pub(crate) mod token_sender;

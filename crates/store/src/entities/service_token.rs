@@ -1,7 +1,7 @@
 //! The table `service_tokens`.
 
 use domain::{
-    AccountId, Name, ServiceTokenId,
+    AccountId, Name, ServiceTokenId, UserId,
     service_token::{GrantRow, ServiceToken, TokenState},
     token_credential::TokenCredential,
 };
@@ -39,6 +39,7 @@ pub struct Model {
     pub last_used: Option<i64>,
     /// Whether it grants nothing and any use of it is told.
     pub is_canary: bool,
+    pub responsible_user_id: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -73,6 +74,12 @@ impl Related<service_token_credential::Entity> for Entity {
     }
 }
 
+impl Related<service_token_restriction::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Restriction.def()
+    }
+}
+
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
@@ -93,11 +100,12 @@ impl Model {
         Ok(state)
     }
 
-    /// What it means, with its permission rows and credentials.
+    /// What it means, with its permission rows, its credentials and what it is held to.
     pub(crate) fn into_domain(
         self,
         permissions: Vec<service_token_permission::Model>,
         credentials: Vec<service_token_credential::Model>,
+        restrictions: Option<&service_token_restriction::Model>,
     ) -> Result<ServiceToken, StoreError> {
         let state = self.state()?;
         let mut grants: Vec<GrantRow> = permissions
@@ -116,6 +124,15 @@ impl Model {
             account: AccountId::new(self.account_id).map_err(StoreError::corrupt)?,
             name: Name::parse(self.name).map_err(StoreError::corrupt)?,
             grants,
+            restrictions: restrictions
+                .map(service_token_restriction::Model::read)
+                .transpose()?
+                .unwrap_or_default(),
+            responsible: self
+                .responsible_user_id
+                .map(UserId::new)
+                .transpose()
+                .map_err(StoreError::corrupt)?,
             state,
             credentials,
             created_at: time(self.created_at)?,

@@ -1,6 +1,9 @@
 //! The table `service_token_restrictions`.
 
+use domain::authz::Restrictions;
 use sea_orm::entity::prelude::*;
+
+use crate::{StoreError, rows::from_text};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "service_token_restrictions")]
@@ -15,3 +18,10 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// What it means.
+    pub(crate) fn read(&self) -> Result<Restrictions, StoreError> {
+        from_text(&self.restrictions)
+    }
+}

@@ -35,6 +35,8 @@ mod m0110_token_uses;
 mod m0120_token_mails;
 mod m0121_token_reminders;
 mod m0122_canaries;
+mod m0130_responsible;
+mod m0131_token_proposals;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -84,6 +86,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0120_token_mails::Migration),
             Box::new(m0121_token_reminders::Migration),
             Box::new(m0122_canaries::Migration),
+            Box::new(m0130_responsible::Migration),
+            Box::new(m0131_token_proposals::Migration),
         ]
     }
 }

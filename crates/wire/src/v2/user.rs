@@ -1,7 +1,7 @@
 //! Users, and their licences (documents: `UserResponse`, `UserRequest`, `UserLicenseResponse`,
 //! `UserLicenseRequest`).
 
-use domain::authz::License;
+use domain::{UserId, authz::License};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -163,9 +163,22 @@ pub struct UserLicenseBody {
     /// 1; or 2, which takes the user out of the account.
     #[schema(value_type = Option<i64>)]
     pub state: Patch<i64>,
+    /// A documented addition, with state 2: the user who answers for their service tokens then; unless
+    /// given, who takes them out.
+    #[schema(value_type = Option<i64>)]
+    pub service_tokens_to: Patch<i64>,
 }
 
 impl UserLicenseBody {
+    /// Who answers for the service tokens of a user who leaves, if that is said.
+    ///
+    /// # Errors
+    /// [`Invalid`] names `service_tokens_to`.
+    pub fn heir(&self) -> Result<Option<UserId>, Invalid> {
+        let id = self.service_tokens_to.value().map(UserId::new).transpose();
+        id.map_err(|error| Invalid::field("service_tokens_to", error))
+    }
+
     /// The licence that the user shall have; `None` takes them out of the account.
     ///
     /// # Errors

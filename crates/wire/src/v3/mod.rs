@@ -15,6 +15,7 @@ mod ip_restriction;
 mod leak;
 mod least_privilege;
 mod license_map;
+mod many_tokens;
 mod model_notifications;
 mod oauth_configuration;
 mod personal_token;
@@ -28,6 +29,7 @@ mod semantic_layer;
 mod service_token;
 mod source_freshness;
 mod token_policy;
+mod token_proposal;
 mod token_restrictions;
 mod token_rotation;
 mod token_use;
@@ -69,6 +71,9 @@ pub use ip_restriction::{
 pub use leak::{FoundSecret, LeakFeedback};
 pub use least_privilege::{LeastPrivilege, NarrowBody, ProjectReached, Reach, RightLost, placed};
 pub use license_map::{LicenseMap, LicenseMapBody};
+pub use many_tokens::{
+    Many, ManyTokens, OneOfMany, RevokeManyBody, RotateManyBody, TokenFilterBody,
+};
 pub use model_notifications::{ModelNotifications, ModelNotificationsBody};
 pub use oauth_configuration::{OauthConfiguration, OauthConfigurationBody, OauthExtraData};
 pub use personal_token::{NewPersonalToken, PersonalToken, PersonalTokenWithSecret};
@@ -88,6 +93,7 @@ pub use service_token::{
 };
 pub use source_freshness::{FreshnessCriteria, FreshnessSpan, SourceFreshness, SourceTable};
 pub use token_policy::{TokenPolicy, TokenPolicyBody};
+pub use token_proposal::TokenProposal;
 pub use token_restrictions::{TokenRate, TokenRateBody, TokenRestrictions, TokenRestrictionsBody};
 pub use token_rotation::{OldSecretSender, RotatedToken, RotationBody, TokenCredential};
 pub use token_use::{ActionRefusal, ActionUse, PlacedAction, TokenSender, TokenUse, asked_days};

@@ -2,7 +2,7 @@
 //! `ServiceTokenPermissionResponse`).
 
 use domain::{
-    Name, ProjectId, Timestamp,
+    Name, ProjectId, Timestamp, UserId,
     authz::{Categories, Grant, PermissionSet, Projects, Restrictions},
     secret::TokenSecret,
     service_token::{GrantRow, TokenState},
@@ -11,7 +11,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::TokenRestrictionsBody;
+use super::{TokenRestrictions, TokenRestrictionsBody};
 use crate::{Invalid, Patch};
 
 /// A service token, without its secret.
@@ -32,6 +32,10 @@ pub struct ServiceToken {
     pub permission_grants: Vec<PermissionGrant>,
     /// The same, row by row; null unless asked for by `include_related`.
     pub service_token_permissions: Option<Vec<PermissionRow>>,
+    /// A documented addition: what it is held to, beside its grants; null if nothing.
+    pub restrictions: Option<TokenRestrictions>,
+    /// A documented addition: the user who answers for it; null if nobody does.
+    pub responsible_user_id: Option<i64>,
     /// When it last authorised a request, to within ten seconds.
     pub last_used: Option<String>,
     /// When it ends by itself; null is never.
@@ -126,6 +130,7 @@ impl ServiceToken {
             TokenState::Active | TokenState::Disabled | TokenState::Imported => 1,
             TokenState::Revoked { .. } => 2,
         };
+        let held_to = !token.restrictions.are_none();
         Self {
             id: token.id.get(),
             account_id: token.account.get(),
@@ -136,6 +141,8 @@ impl ServiceToken {
             webhooks_only: only("webhooks_only"),
             permission_grants: grants,
             service_token_permissions: rows.then(|| PermissionRow::all_of(token)),
+            restrictions: held_to.then(|| TokenRestrictions::from(&token.restrictions)),
+            responsible_user_id: token.responsible.map(domain::UserId::get),
             last_used: token.last_used.map(|time| time.to_string()),
             expires_at: token.expires_at().map(|time| time.to_string()),
             disabled: matches!(token.state, TokenState::Disabled),
@@ -170,7 +177,8 @@ impl From<&domain::service_token::Advisory> for Advisory {
 
 impl PermissionGrant {
     /// A grant on the wire: one for each project that it names.
-    pub(crate) fn of(grant: &Grant) -> Vec<Self> {
+    #[must_use]
+    pub fn of(grant: &Grant) -> Vec<Self> {
         let one = |project_id| Self {
             permission_set: grant.permission_set().key().to_owned(),
             project_id,
@@ -241,9 +249,14 @@ pub struct ServiceTokenBody {
     /// Only when it is made.
     #[schema(value_type = Option<bool>)]
     pub canary: Patch<bool>,
-    /// A documented addition: what it is held to, beside its grants. Only when it is made.
+    /// A documented addition: what it is held to, beside its grants. Only when it is made; later, an
+    /// echo of what was read.
     #[schema(value_type = Option<TokenRestrictionsBody>)]
     pub restrictions: Patch<TokenRestrictionsBody>,
+    /// A documented addition: the user who answers for it. Null, like absent, keeps them; when it is
+    /// made, its maker.
+    #[schema(value_type = Option<i64>)]
+    pub responsible_user_id: Patch<i64>,
 }
 
 impl ServiceTokenBody {
@@ -257,18 +270,22 @@ impl ServiceTokenBody {
         Ok((body.restrictions("restrictions.")?, body.forced()))
     }
 
-    /// Refuses restrictions where they would be taken for changed.
+    /// Restrictions where they are no more than an echo of what was read; `None` if there are none.
     ///
     /// # Errors
-    /// [`Invalid`] names `restrictions`.
-    pub fn no_restrictions(&self) -> Result<(), Invalid> {
-        match self.restrictions {
-            Patch::Absent | Patch::Null => Ok(()),
-            Patch::Value(_) => {
-                let where_then = "are changed by POST of the token's `restrictions/`";
-                Err(Invalid::field("restrictions", where_then))
-            }
-        }
+    /// [`Invalid`] names each wrong field.
+    pub fn echoed_restrictions(&self) -> Result<Option<Restrictions>, Invalid> {
+        let body = self.restrictions.clone().value();
+        body.map(|body| body.restrictions("restrictions.")).transpose()
+    }
+
+    /// Who answers for it, if that is said.
+    ///
+    /// # Errors
+    /// [`Invalid`] names `responsible_user_id`.
+    pub fn responsible(&self) -> Result<Option<UserId>, Invalid> {
+        let id = self.responsible_user_id.value().map(UserId::new).transpose();
+        id.map_err(|error| Invalid::field("responsible_user_id", error))
     }
 
     /// Whether a canary is to be made.

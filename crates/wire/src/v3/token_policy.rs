@@ -21,6 +21,8 @@ pub struct TokenPolicy {
     pub not_granted: Vec<String>,
     /// How many minutes an old secret may work beside its successor; 0 is not at all.
     pub longest_overlap_minutes: u32,
+    /// Whether what lets a token do more is only proposed, and done once a second person accepts it.
+    pub widening_is_proposed: bool,
 }
 
 impl TokenPolicy {
@@ -34,6 +36,7 @@ impl TokenPolicy {
             longest_life_days: longest.map(|(set, days)| (set.key().to_owned(), *days)).collect(),
             not_granted: policy.not_granted.iter().map(|set| set.key().to_owned()).collect(),
             longest_overlap_minutes: policy.longest_overlap_minutes,
+            widening_is_proposed: policy.widening_is_proposed,
         }
     }
 }
@@ -57,6 +60,9 @@ pub struct TokenPolicyBody {
     /// 0 to 43200.
     #[schema(value_type = Option<u32>)]
     pub longest_overlap_minutes: Patch<u32>,
+    /// Whether a second person has to accept what lets a token do more.
+    #[schema(value_type = Option<bool>)]
+    pub widening_is_proposed: Patch<bool>,
 }
 
 impl TokenPolicyBody {
@@ -89,6 +95,7 @@ impl TokenPolicyBody {
             longest_life_days: longest_life_days.or_keep(old.longest_life_days),
             not_granted: not_granted.or_keep(old.not_granted),
             longest_overlap_minutes: overlap.or_keep(old.longest_overlap_minutes),
+            widening_is_proposed: self.widening_is_proposed.or_keep(old.widening_is_proposed),
         })
     }
 }

@@ -34,9 +34,10 @@ pub(crate) async fn update(
     At(id): At<LicenseId>,
     Body(body): Body<UserLicenseBody>,
 ) -> Result<Object<UserLicense>, ApiError> {
+    let heir = body.heir()?;
     let user = match body.license()? {
         Some(license) => app.store.change_license(&permit, id, license).await?,
-        None => app.store.remove_user(&permit, id).await?,
+        None => app.store.remove_user(&permit, id, heir).await?,
     };
     Ok(Object(UserLicense::new(permit.account(), &user)))
 }

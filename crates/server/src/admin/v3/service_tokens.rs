@@ -6,16 +6,20 @@ use domain::{
     authz::{Permit, Read, ServiceTokens, Write},
     list::Paged,
     secret::TokenKind,
+    token_proposal::Widening,
 };
-use store::{NewServiceToken, TokenChange};
+use store::{NewServiceToken, StoreError, TokenChange};
 use wire::{
     ListParams,
-    v3::{PermissionRow, PermissionRows, ServiceToken, ServiceTokenBody, ServiceTokenWithSecret},
+    v3::{
+        PermissionRow, PermissionRows, ServiceToken, ServiceTokenBody, ServiceTokenWithSecret,
+        TokenProposal,
+    },
 };
 
-use super::paged;
+use super::{paged, token_proposals};
 use crate::{
-    answer::{Created, Object, Page},
+    answer::{Accepted, Created, Either, Object, Page},
     app::{App, mint},
     error::ApiError,
     extract::{At, Body, Query},
@@ -60,8 +64,8 @@ pub(crate) async fn create(
     }
     let new =
         NewServiceToken { name: body.required_name()?, grants: body.grants()?, end: body.end()? };
-    let held_to = body.restrictions()?;
-    let token = app.store.create_restricted_token(&permit, new, held_to, &secret).await?;
+    let (held_to, responsible) = (body.restrictions()?, body.responsible()?);
+    let token = app.store.create_token_of(&permit, new, held_to, responsible, &secret).await?;
     Ok(Created(ServiceTokenWithSecret::new(&token, &secret)))
 }
 
@@ -69,7 +73,8 @@ pub(crate) async fn create(
 /// `/api/v3/accounts/{account_id}/service-tokens/{service_token_id}/`: a new name, another end,
 /// disabled or enabled, or state 2.
 ///
-/// Grants are changed by [`replace_permissions`] alone; here they are an echo of what was read.
+/// Grants are changed by [`replace_permissions`] alone, restrictions by a route of their own; here
+/// they are an echo of what was read.
 pub(crate) async fn update(
     permit: Permit<Write, ServiceTokens>,
     State(app): State<App>,
@@ -77,9 +82,19 @@ pub(crate) async fn update(
     Body(body): Body<ServiceTokenBody>,
 ) -> Result<Object<ServiceToken>, ApiError> {
     super::same_account(&permit, &body.account_id)?;
-    body.no_restrictions()?;
-    let change =
-        TokenChange { name: body.name()?, end: body.end()?, disabled: body.disabled.value() };
+    if let Some(echo) = body.echoed_restrictions()? {
+        let (_, held_to) = app.store.token_restrictions(&permit.also()?, id).await?;
+        if echo != held_to {
+            let where_then = "are changed by POST of the token's `restrictions/`";
+            return Err(ApiError::field("restrictions", where_then));
+        }
+    }
+    let change = TokenChange {
+        name: body.name()?,
+        end: body.end()?,
+        disabled: body.disabled.value(),
+        responsible: body.responsible()?,
+    };
     let token = if body.deletes()? {
         app.store.revoke_service_token(&permit, id).await?
     } else if change == TokenChange::default() {
@@ -118,17 +133,24 @@ pub(crate) async fn permissions(
 
 /// `POST /api/v3/accounts/{account_id}/service-tokens/{service_token_id}/permissions/`
 ///
-/// Replaces the whole set, all or nothing; the secret stays.
+/// Replaces the whole set, all or nothing; the secret stays. Where the account's policy asks for a
+/// second person, what widens is proposed: 202.
 pub(crate) async fn replace_permissions(
     permit: Permit<Write, ServiceTokens>,
     State(app): State<App>,
     At(id): At<ServiceTokenId>,
     Query(params): Query,
     Body(rows): Body<PermissionRows>,
-) -> Result<Page<PermissionRow>, ApiError> {
+) -> Result<Either<Page<PermissionRow>, Accepted<TokenProposal>>, ApiError> {
     let grants = rows.grants()?;
-    let token = app.store.replace_grants(&permit, id, grants).await?;
-    Ok(paged(params, PermissionRow::all_of(&token)))
+    match app.store.replace_grants(&permit, id, grants.clone()).await {
+        Ok(token) => Ok(Either::One(paged(params, PermissionRow::all_of(&token)))),
+        Err(StoreError::NeedsSecond) => {
+            let asked = Widening::Grants(grants);
+            token_proposals::propose(&app, &permit, id, asked, false).await.map(Either::Other)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn wants_rows(params: &ListParams) -> bool {

@@ -4,11 +4,14 @@ use axum::extract::State;
 use domain::{
     ServiceTokenId,
     authz::{Permit, Read, ServiceTokens, Write},
+    token_proposal::Widening,
 };
-use wire::v3::{TokenRestrictions, TokenRestrictionsBody};
+use store::StoreError;
+use wire::v3::{TokenProposal, TokenRestrictions, TokenRestrictionsBody};
 
+use super::token_proposals;
 use crate::{
-    answer::Object,
+    answer::{Accepted, Either, Object},
     app::App,
     error::ApiError,
     extract::{At, Body},
@@ -26,15 +29,21 @@ pub(crate) async fn show(
 
 /// `POST /api/v3/accounts/{account_id}/service-tokens/{service_token_id}/restrictions/`
 ///
-/// Replaces all of them, or none; the secret stays. `{}` takes all of them back.
+/// Replaces all of them, or none; the secret stays. `{}` takes all of them back. Where the account's
+/// policy asks for a second person, what widens is proposed: 202.
 pub(crate) async fn replace(
     permit: Permit<Write, ServiceTokens>,
     State(app): State<App>,
     At(id): At<ServiceTokenId>,
     Body(body): Body<TokenRestrictionsBody>,
-) -> Result<Object<TokenRestrictions>, ApiError> {
-    let restrictions = body.restrictions("")?;
-    let forced = body.forced();
-    let held = app.store.replace_token_restrictions(&permit, id, restrictions, forced).await?;
-    Ok(Object(TokenRestrictions::from(&held)))
+) -> Result<Either<Object<TokenRestrictions>, Accepted<TokenProposal>>, ApiError> {
+    let (asked, forced) = (body.restrictions("")?, body.forced());
+    match app.store.replace_token_restrictions(&permit, id, asked.clone(), forced).await {
+        Ok(held) => Ok(Either::One(Object(TokenRestrictions::from(&held)))),
+        Err(StoreError::NeedsSecond) => {
+            let asked = Widening::Restrictions(asked);
+            token_proposals::propose(&app, &permit, id, asked, forced).await.map(Either::Other)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
