@@ -14,6 +14,7 @@ mod receiver;
 mod runners;
 mod scripted;
 mod tls;
+mod token_files;
 mod tokens_page;
 
 use std::{

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use domain::{AccountId, Name, Plan, user::Email};
 
+use super::SinkArgs;
+
 /// Where the data is.
 #[derive(Debug, Args)]
 pub(crate) struct DataDirArgs {
@@ -19,8 +21,10 @@ pub(crate) struct DataDirArgs {
 /// `init`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A second `init` on the same folder adds an account. The admin's token is shown once and ends by
-itself after 30 days: make another before.")]
+A second `init` on the same folder adds an account. The admin's token goes to a file, or (--show) is
+shown once, and ends by itself after 30 days: make another before.
+  narrowgate init --data-dir data --account-name Acme --admin-email ada@example.com --to-env .env
+writes NARROWGATE_TOKEN=… to .env, which client commands read from the environment.")]
 pub(crate) struct InitArgs {
     #[command(flatten)]
     pub(crate) data: DataDirArgs,
@@ -41,6 +45,8 @@ pub(crate) struct InitArgs {
         default_value = "http://127.0.0.1:8580"
     )]
     pub(crate) public_url: String,
+    #[command(flatten)]
+    pub(crate) sink: SinkArgs,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,

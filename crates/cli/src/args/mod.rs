@@ -10,6 +10,7 @@ mod scan;
 mod serve;
 mod sink;
 mod token;
+mod token_filter;
 
 use clap::{Parser, Subcommand};
 
@@ -22,12 +23,14 @@ pub(crate) use self::{
     run::{RunCommand, RunLogsArgs, RunShowArgs, RunTriggerArgs},
     scan::ScanArgs,
     serve::{RunnerArgs, ServeArgs},
-    sink::SinkArgs,
+    sink::{ManySecretsArgs, SinkArgs},
     token::{
-        GrantArgs, LeastPrivilegeArgs, RestrictionArgs, TokenCanaryArgs, TokenChangeArgs,
-        TokenCommand, TokenCreateArgs, TokenDeleteArgs, TokenImportArgs, TokenListArgs,
-        TokenPermissionsArgs, TokenRestrictionsArgs, TokenRotateArgs, TokenShowArgs, TokenUseArgs,
+        GrantArgs, LeastPrivilegeArgs, ProposalArgs, RestrictionArgs, TokenApplyArgs,
+        TokenCanaryArgs, TokenChangeArgs, TokenCommand, TokenCreateArgs, TokenDeleteArgs,
+        TokenImportArgs, TokenListArgs, TokenPermissionsArgs, TokenRestrictionsArgs,
+        TokenRevokeArgs, TokenRotateArgs, TokenShowArgs, TokenUseArgs,
     },
+    token_filter::TokenFilterArgs,
 };
 
 /// Service account tokens for dbt Core, and the APIs that they open.
@@ -38,7 +41,7 @@ pub(crate) use self::{
     after_help = "\
 Start here:
   narrowgate demo                          see it at work
-  narrowgate init --data-dir data --account-name Acme --plan enterprise --admin-email ada@example.com
+  narrowgate init --data-dir data --account-name Acme --admin-email ada@example.com --show
   narrowgate serve --data-dir data
 
 Client commands read NARROWGATE_URL, NARROWGATE_ACCOUNT and NARROWGATE_TOKEN.

@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use domain::{AccountId, EnvironmentId, JobId, ServiceTokenId, token_use::Days};
+use domain::{
+    AccountId, EnvironmentId, JobId, ServiceTokenId, TokenProposalId, UserId, token_use::Days,
+};
 
-use super::{ClientArgs, DataDirArgs, SinkArgs};
+use super::{ClientArgs, DataDirArgs, ManySecretsArgs, SinkArgs, TokenFilterArgs};
 
 /// `token …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Make a token; its secret is shown once
+    /// Make a token; its secret goes to a file, or is shown once
     #[command(after_help = "\
 Example: a token that may run the jobs of project 7 and read metadata everywhere
-  narrowgate token create --name nightly --grant job_runner:7 --grant metadata_only")]
+  narrowgate token create --name nightly --grant job_runner:7 --grant metadata_only \\
+    --to-file nightly.token")]
     Create(TokenCreateArgs),
     /// Make a canary: it looks like any other, grants nothing, and each use of it is told
     #[command(after_help = "\
@@ -43,7 +46,7 @@ Examples: a token whose old secret works for an hour more, or 5 minutes after th
   narrowgate token rotate 7 --overlap 60 --after-first-use 5 --to-file nightly.token
 a secret that leaked
   narrowgate token rotate 7 --overlap 0 --to-file nightly.token
-every token that an advisory is about: first the plan, then it is done
+every token that an advisory is about, or that meets other conditions: first the plan, then it is done
   narrowgate token rotate --advised
   narrowgate token rotate --advised --apply --to-dir successors
 and what is left to swap
@@ -51,6 +54,14 @@ and what is left to swap
     Rotate(TokenRotateArgs),
     /// Take a rotation back while the old secret works: the new secret opens nothing any more
     CancelRotation(TokenShowArgs),
+    /// Delete every token that meets these conditions; shows the plan first
+    Revoke(TokenRevokeArgs),
+    /// What is proposed to let tokens do more, where the account asks for a second person
+    Proposals(ClientArgs),
+    /// Accept such a proposal: by another person than who made it
+    Accept(ProposalArgs),
+    /// Reject such a proposal, or take one's own back
+    Reject(ProposalArgs),
     /// Old secrets that still work, and who sends them; exit code 3 while there are any
     OldSecrets(ClientArgs),
     /// Who depends on a token, and what it was used for
@@ -68,6 +79,10 @@ make it so; and take it back, if something was missing after all
     LeastPrivilege(LeastPrivilegeArgs),
     /// Delete a token: it stops working at once
     Delete(TokenDeleteArgs),
+    /// Print all tokens, what they are granted and held to, as a TOML file without secrets
+    Export(ClientArgs),
+    /// Make the account's tokens what a file says; shows the plan first
+    Apply(TokenApplyArgs),
     /// Take over the metadata of tokens made elsewhere, from CSV or JSON, on the server's machine
     #[command(after_help = "\
 CSV has the columns name, created_at, last_used and permissions (`job_admin:7;metadata_only`); JSON
@@ -104,6 +119,11 @@ pub(crate) struct TokenCreateArgs {
     /// policy says
     #[arg(long, value_name = "TIME")]
     pub(crate) expires_at: Option<String>,
+    /// Who answers for it: a user's id; unless given, who makes it
+    #[arg(long, value_name = "USER")]
+    pub(crate) responsible: Option<UserId>,
+    #[command(flatten)]
+    pub(crate) sink: SinkArgs,
 }
 
 /// `token change`
@@ -119,6 +139,9 @@ pub(crate) struct TokenChangeArgs {
     /// When it ends: a time such as `2027-01-31` (UTC), or `never`
     #[arg(long, value_name = "TIME")]
     pub(crate) expires_at: Option<String>,
+    /// Who answers for it: a user's id
+    #[arg(long, value_name = "USER")]
+    pub(crate) responsible: Option<UserId>,
     /// It opens nothing until it is enabled
     #[arg(long, conflicts_with = "enable")]
     pub(crate) disable: bool,
@@ -133,13 +156,13 @@ pub(crate) struct TokenRotateArgs {
     #[command(flatten)]
     pub(crate) client: ClientArgs,
     /// The token's id
-    #[arg(required_unless_present = "advised")]
+    #[arg(required_unless_present = "TokenFilterArgs")]
     pub(crate) id: Option<ServiceTokenId>,
-    /// Every token that an advisory is about: shows the plan
-    #[arg(long, conflicts_with = "id")]
-    pub(crate) advised: bool,
+    /// Or every token that meets these: shows the plan
+    #[command(flatten)]
+    pub(crate) filter: TokenFilterArgs,
     /// Does what the plan shows
-    #[arg(long, requires = "advised")]
+    #[arg(long, requires = "TokenFilterArgs", alias = "yes")]
     pub(crate) apply: bool,
     /// How many minutes the old secret works on at most; 0 after a leak [default: a day, or what
     /// the account allows]
@@ -150,6 +173,67 @@ pub(crate) struct TokenRotateArgs {
     pub(crate) after_first_use: Option<u32>,
     #[command(flatten)]
     pub(crate) sink: SinkArgs,
+    /// With a filter: a folder with a file for each token, named after its id
+    #[arg(long, value_name = "DIR", requires = "TokenFilterArgs", conflicts_with = "to_env")]
+    pub(crate) to_dir: Option<PathBuf>,
+}
+
+/// `token revoke`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Shows which tokens are meant, and ends them with --yes: those that it showed, or none if others are
+meant by then. The token that asks is left out. What is revoked never comes back.
+  narrowgate token revoke --unused-for 90 --name-prefix ci-
+  narrowgate token revoke --unused-for 90 --name-prefix ci- --yes")]
+pub(crate) struct TokenRevokeArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    #[command(flatten)]
+    pub(crate) filter: TokenFilterArgs,
+    /// Only shows them, which is also what happens without --yes
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Ends them
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// `token apply`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Shows what the file would change, in rights gained and lost for each token, and does it with --yes.
+Tokens are told apart by their names. The grants and restrictions of a token in the file are all that
+it will have; of when it ends, whether it is disabled and who answers for it, what is left out stays.
+Tokens that are not in the file stay, but with --prune.
+  narrowgate token export > tokens.toml
+  narrowgate token apply tokens.toml
+  narrowgate token apply tokens.toml --yes --to-dir secrets
+Exit code 0: done, or nothing to do; 3: the plan would change something; 1: something failed.")]
+pub(crate) struct TokenApplyArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// A file as `token export` prints it
+    pub(crate) file: PathBuf,
+    /// Delete tokens that are not in the file
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Only shows the plan, which is also what happens without --yes
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Does what the plan shows
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) sink: ManySecretsArgs,
+}
+
+/// A proposal by its id.
+#[derive(Debug, Args)]
+pub(crate) struct ProposalArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The proposal's id
+    pub(crate) id: TokenProposalId,
 }
 
 /// Grants as text.

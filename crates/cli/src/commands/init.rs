@@ -15,8 +15,16 @@ use super::open;
 use crate::{args::InitArgs, error::CliError, output};
 
 pub(super) async fn run(args: InitArgs) -> Result<ExitCode, CliError> {
+    let sink = args.sink.sink()?;
+    sink.check(&[])?;
     let store = open(&args.data).await?;
     let secret = TokenSecret::mint(TokenKind::Personal, &mut UnwrapErr(SysRng));
+    // First, so that no account is made whose admin's token is lost.
+    let place = if sink.is_output() {
+        None
+    } else {
+        Some(sink.put_as("NARROWGATE_TOKEN", "NARROWGATE_TOKEN", secret.reveal())?)
+    };
     let new =
         NewAccount { name: args.account_name, plan: args.plan, admin_email: args.admin_email };
     let made = store.create_account(new, &secret).await?;
@@ -24,22 +32,29 @@ pub(super) async fn run(args: InitArgs) -> Result<ExitCode, CliError> {
         sign_in_link(&store, made.account.id, &made.admin.email, &args.public_url).await?;
     store.close().await?;
     if args.json {
+        let (key, value) = match &place {
+            Some(place) => ("secret_in", place.as_str()),
+            None => ("personal_token", secret.reveal()),
+        };
         output::json(&json!({
             "account_id": made.account.id,
             "user_id": made.admin.id,
-            "personal_token": secret.reveal(),
+            key: value,
             "sign_in_link": link,
         }))?;
     } else {
         let ends = made.token.expires_at.map_or_else(String::new, |end| format!(", ends {end}"));
+        let token = match &place {
+            Some(place) => format!("personal token{ends}: in {place}"),
+            None => format!("personal token, shown this once{ends}:\n{}", secret.reveal()),
+        };
         output::line(format!(
-            "account {} `{}`, plan {}\nadmin {} ({})\npersonal token, shown this once{ends}:\n{}\nsign-in link of the console, good once, ends {link_ends}:\n{link}",
+            "account {} `{}`, plan {}\nadmin {} ({})\n{token}\nsign-in link of the console, good once, ends {link_ends}:\n{link}",
             made.account.id,
             made.account.name,
             made.account.plan.as_str(),
             made.admin.id,
             made.admin.email.as_str(),
-            secret.reveal(),
         ));
     }
     Ok(ExitCode::SUCCESS)

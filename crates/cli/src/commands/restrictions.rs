@@ -1,7 +1,9 @@
 //! `narrowgate token restrictions`: what a token is held to, beside its grants.
 
+use serde_json::Value;
 use wire::v3::{TokenRateBody, TokenRestrictions, TokenRestrictionsBody};
 
+use super::proposals;
 use crate::{
     args::{RestrictionArgs, TokenRestrictionsArgs},
     error::CliError,
@@ -41,20 +43,26 @@ pub(super) async fn run(args: &TokenRestrictionsArgs) -> Result<(), CliError> {
     let client = &args.client;
     let path = client.v3(&format!("/service-tokens/{}/restrictions/", args.id));
     let asked = args.restrictions.body().or_else(|| args.none.then(Default::default));
-    let held: TokenRestrictions = match asked {
+    let answer: Value = match asked {
         Some(body) => client.client()?.post(&path, &body).await?,
         None => client.client()?.get(&path).await?,
     };
     if client.json {
-        return output::json(&held);
+        return output::json(&answer);
     }
+    if let Ok(proposal) = serde_json::from_value(answer.clone()) {
+        proposals::tell(&proposal);
+        return Ok(());
+    }
+    let held: TokenRestrictions = serde_json::from_value(answer).map_err(CliError::other)?;
     for line in told(&held) {
         output::line(line);
     }
     Ok(())
 }
 
-fn told(held: &TokenRestrictions) -> Vec<String> {
+/// What a token is held to, in lines for people.
+pub(super) fn told(held: &TokenRestrictions) -> Vec<String> {
     let ids = |ids: &[i64]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let lines = [
         held.addresses.as_ref().map(|list| format!("from {} only", list.join(", "))),

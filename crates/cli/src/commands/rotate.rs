@@ -9,19 +9,16 @@ use rand::{
     rngs::SysRng,
 };
 use serde_json::{Value, json};
-use wire::{
-    client::Client,
-    v3::{ServiceToken, TokenCredential},
-};
+use wire::v3::{ManyTokens, OneOfMany, ServiceToken, TokenCredential};
 
 use super::{
-    grants::told,
-    sink::Sink,
+    many,
+    sink::{self, Sink},
     token::{all, day},
     token_use,
 };
 use crate::{
-    args::{ClientArgs, TokenRotateArgs, TokenShowArgs},
+    args::{ClientArgs, ManySecretsArgs, TokenRotateArgs, TokenShowArgs},
     error::CliError,
     output,
 };
@@ -29,86 +26,131 @@ use crate::{
 /// The exit code of a report that still has something to say.
 const LEFT: u8 = 3;
 
-/// One token, or all that an advisory is about.
+/// How many tokens one request rotates.
+const AT_ONCE: usize = 100;
+
+/// One token, or all that a filter means.
 pub(super) async fn rotate(args: &TokenRotateArgs) -> Result<ExitCode, CliError> {
     match args.id {
         Some(id) => rotate_one(args, id).await.map(|()| ExitCode::SUCCESS),
-        None => rotate_advised(args).await,
+        None => rotate_many(args).await,
     }
 }
 
 async fn rotate_one(args: &TokenRotateArgs, id: ServiceTokenId) -> Result<(), CliError> {
-    let sink = args.sink.for_one()?;
-    sink.check()?;
+    let sink = args.sink.sink()?;
+    sink.check(&[id.get()])?;
     token_use::tell(&args.client, id).await?;
-    let rotated = send(&args.client.client()?, args, id.get()).await?;
-    let place = sink.put(id.get(), secret(&rotated))?;
-    if !matches!(sink, Sink::Output) {
-        let end = rotated.get("old_secret_ends_at").and_then(Value::as_str);
+    let body = json!({
+        "overlap_minutes": args.overlap,
+        "minutes_after_first_use": args.after_first_use,
+    });
+    let path = args.client.v3(&format!("/service-tokens/{id}/rotate/"));
+    let rotated: Value = args.client.client()?.post_again(&path, &body, &key()).await?;
+    let rotated = sink.keep(rotated, to_get_another)?;
+    if args.client.json {
+        return output::json(&rotated);
+    }
+    if sink.is_output() {
+        output::line(sink::secret_of(&rotated));
+    } else {
+        let (place, end) = (sink::place_of(&rotated), rotated.get("old_secret_ends_at"));
+        let end = end.and_then(Value::as_str);
         let old = end.map_or(String::new(), |end| format!("; the old secret ends at {end}"));
         output::line(format!("the new secret of token {id} is in {place}{old}"));
     }
     Ok(())
 }
 
-/// First the plan; with `--apply`, one token after the other. What fails is said, and the rest goes
-/// on.
-async fn rotate_advised(args: &TokenRotateArgs) -> Result<ExitCode, CliError> {
-    let client = args.client.client()?;
-    let tokens: Vec<ServiceToken> = all(&client, &args.client.v3("/service-tokens/")).await?;
-    let advised: Vec<_> = tokens.into_iter().filter(|token| token.advisory.is_some()).collect();
+/// How somebody whose new secret could not be kept gets another.
+pub(super) fn to_get_another(id: i64) -> String {
+    format!(
+        "`narrowgate token cancel-rotation {id}` if an old one still works, then `narrowgate token rotate {id} --overlap 0`"
+    )
+}
+
+/// First the plan; with `--apply`, what it shows, a hundred tokens a request. What fails is said, and
+/// the rest goes on.
+async fn rotate_many(args: &TokenRotateArgs) -> Result<ExitCode, CliError> {
+    let (client, filter) = (args.client.client()?, args.filter.body());
+    let path = args.client.v3("/service-tokens/rotate/");
+    let asked = json!({ "filter": filter, "dry_run": true });
+    let plan: ManyTokens = client.post(&path, &asked).await?;
+    let ids = many::ids(&plan);
     if !args.apply {
-        plan(args, &advised)?;
+        many::show(&plan, args.client.json)?;
+        if !args.client.json {
+            let number = ids.len();
+            output::line(format!(
+                "{number} tokens would be rotated; nothing is done without --apply"
+            ));
+        }
         return Ok(ExitCode::SUCCESS);
     }
-    let sink = args.sink.for_many()?;
-    sink.check()?;
-    let mut failed = false;
-    for token in &advised {
-        let rotated = send(&client, args, token.id).await;
-        match rotated.and_then(|rotated| sink.put(token.id, secret(&rotated))) {
-            Ok(place) => output::line(format!("{} `{}`: {place}", token.id, token.name)),
-            Err(error) => {
-                failed = true;
-                output::line(format!("{} `{}`: not rotated: {error}", token.id, token.name));
+    let sink = ManySecretsArgs {
+        to_dir: args.to_dir.clone(),
+        to_env: args.sink.to_env.clone(),
+        overwrite: args.sink.overwrite,
+    };
+    let sink = sink.sink()?;
+    sink.check(&ids)?;
+    let skipped = plan.tokens.iter().filter(|token| token.skipped.is_some());
+    let mut told: Vec<Value> =
+        skipped.map(|token| not_rotated(token, token.skipped.as_deref())).collect();
+    for ids in ids.chunks(AT_ONCE) {
+        let body = json!({
+            "filter": many::of_ids(&filter, ids),
+            "expected_ids": ids,
+            "overlap_minutes": args.overlap,
+            "minutes_after_first_use": args.after_first_use,
+        });
+        let rotated: Result<ManyTokens, _> = client.post_again(&path, &body, &key()).await;
+        match rotated {
+            Ok(rotated) => {
+                told.extend(rotated.tokens.iter().map(|token| kept(&sink, token)));
             }
+            Err(error) => {
+                let why = error.to_string();
+                let those = plan.tokens.iter().filter(|token| ids.contains(&token.id));
+                told.extend(those.map(|token| not_rotated(token, Some(&why))));
+            }
+        }
+    }
+    tell(args.client.json, &told)
+}
+
+/// What came of one token.
+fn kept(sink: &Sink, token: &OneOfMany) -> Value {
+    let answer = json!(token);
+    sink.keep(answer, to_get_another).unwrap_or_else(|error| {
+        let why = error.to_string();
+        json!({ "id": token.id, "name": token.name, "failed": why })
+    })
+}
+
+fn not_rotated(token: &OneOfMany, why: Option<&str>) -> Value {
+    json!({ "id": token.id, "name": token.name, "failed": format!("not rotated: {}", why.unwrap_or_default()) })
+}
+
+/// Says what came of each; exit code 1 if something failed.
+fn tell(as_json: bool, told: &[Value]) -> Result<ExitCode, CliError> {
+    let failed = told.iter().any(|one| one.get("failed").is_some());
+    if as_json {
+        output::json(&told)?;
+    } else {
+        for one in told {
+            let text = |key| one.get(key).and_then(Value::as_str);
+            let outcome = text("failed").or_else(|| text("secret_in")).unwrap_or_default();
+            let id = one.get("id").cloned().unwrap_or_default();
+            output::line(format!("{id} `{}`: {outcome}", text("name").unwrap_or_default()));
         }
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn plan(args: &TokenRotateArgs, advised: &[ServiceToken]) -> Result<(), CliError> {
-    if args.client.json {
-        return output::json(&advised);
-    }
-    let rows = advised.iter().map(|token| {
-        [
-            token.id.to_string(),
-            token.name.clone(),
-            told(&token.permission_grants),
-            day(&token.created_at),
-            token.last_used.as_deref().map_or("never".to_owned(), day),
-        ]
-    });
-    output::table(["id", "name", "permissions", "created", "last used"], rows);
-    let number = advised.len();
-    output::line(format!("{number} tokens would be rotated; nothing is done without --apply"));
-    Ok(())
-}
-
-/// Asks for another secret; a reply that is lost is asked for again and is the same.
-async fn send(client: &Client, args: &TokenRotateArgs, id: i64) -> Result<Value, CliError> {
-    let body = json!({
-        "overlap_minutes": args.overlap,
-        "minutes_after_first_use": args.after_first_use,
-    });
-    let key = Alphanumeric.sample_string(&mut UnwrapErr(SysRng), 32);
-    let path = args.client.v3(&format!("/service-tokens/{id}/rotate/"));
-    Ok(client.post_again(&path, &body, &key).await?)
-}
-
-fn secret(rotated: &Value) -> &str {
-    rotated.get("token_string").and_then(Value::as_str).unwrap_or_default()
+/// Names a request, so that one whose reply is lost is sent again and answered the same.
+fn key() -> String {
+    Alphanumeric.sample_string(&mut UnwrapErr(SysRng), 32)
 }
 
 /// The old secret lives on.

@@ -17,7 +17,8 @@ use wire::{
 use super::{
     canary,
     grants::{parse, told},
-    least_privilege, open_existing, restrictions, rotate, token_use,
+    least_privilege, open_existing, proposals, restrictions, revoke, rotate, sink, token_file,
+    token_use,
 };
 use crate::{
     args::{
@@ -39,31 +40,44 @@ pub(super) async fn run(command: TokenCommand) -> Result<ExitCode, CliError> {
         TokenCommand::Change(args) => change(&args).await?,
         TokenCommand::Rotate(args) => return rotate::rotate(&args).await,
         TokenCommand::CancelRotation(args) => rotate::cancel(&args).await?,
+        TokenCommand::Revoke(args) => return revoke::revoke(&args).await,
+        TokenCommand::Proposals(args) => proposals::list(&args).await?,
+        TokenCommand::Accept(args) => proposals::settle(&args, "accept").await?,
+        TokenCommand::Reject(args) => proposals::settle(&args, "reject").await?,
         TokenCommand::OldSecrets(args) => return rotate::old_secrets(&args).await,
         TokenCommand::Use(args) => token_use::run(&args).await?,
         TokenCommand::LeastPrivilege(args) => least_privilege::run(&args).await?,
         TokenCommand::Delete(args) => delete(&args).await?,
+        TokenCommand::Export(args) => token_file::export(&args).await?,
+        TokenCommand::Apply(args) => return token_file::apply(&args).await,
         TokenCommand::Import(args) => import(&args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn create(args: &TokenCreateArgs) -> Result<(), CliError> {
+    let sink = args.sink.sink()?;
+    sink.check(&[])?;
     let body = json!({
         "name": args.name,
         "permission_grants": args.grants.body(),
         "restrictions": args.restrictions.body(),
         "expires_at": args.expires_at,
+        "responsible_user_id": args.responsible,
     });
     let client = &args.client;
     let made: Value = client.client()?.post(&client.v3("/service-tokens/"), &body).await?;
+    let made = sink.keep(made, rotate::to_get_another)?;
     if client.json {
         return output::json(&made);
     }
-    let secret = made.get("token_string").and_then(Value::as_str).unwrap_or_default();
     let token: ServiceToken = serde_json::from_value(made.clone()).map_err(CliError::other)?;
     print(&token);
-    output::line(format!("secret, shown this once:\n{secret}"));
+    output::line(if sink.is_output() {
+        format!("secret, shown this once:\n{}", sink::secret_of(&made))
+    } else {
+        format!("its secret is in {}", sink::place_of(&made))
+    });
     Ok(())
 }
 
@@ -78,17 +92,7 @@ async fn list(args: &TokenListArgs) -> Result<(), CliError> {
     if client.json {
         return output::json(&tokens);
     }
-    let rows = tokens.iter().map(|token| {
-        [
-            token.id.to_string(),
-            token.name.clone(),
-            told(&token.permission_grants),
-            day(&token.created_at),
-            token.last_used.as_deref().map_or("never".to_owned(), day),
-            advice(token),
-        ]
-    });
-    output::table(["id", "name", "permissions", "created", "last used", "advice"], rows);
+    output::table(HEAD, tokens.iter().map(row));
     Ok(())
 }
 
@@ -106,14 +110,20 @@ async fn show(args: &TokenShowArgs) -> Result<(), CliError> {
 async fn permissions(args: &TokenPermissionsArgs) -> Result<(), CliError> {
     let client = &args.client;
     let path = client.v3(&format!("/service-tokens/{}/permissions/", args.id));
-    let rows: Vec<PermissionRow> = if args.grants.grants.is_empty() && !args.none {
-        all(&client.client()?, &path).await?
+    let answer: Value = if args.grants.grants.is_empty() && !args.none {
+        let rows: Vec<PermissionRow> = all(&client.client()?, &path).await?;
+        json!(rows)
     } else {
         client.client()?.post(&path, &args.grants.body()).await?
     };
     if client.json {
-        return output::json(&rows);
+        return output::json(&answer);
     }
+    if answer.is_object() {
+        proposals::tell(&serde_json::from_value(answer).map_err(CliError::other)?);
+        return Ok(());
+    }
+    let rows: Vec<PermissionRow> = serde_json::from_value(answer).map_err(CliError::other)?;
     let rows = rows.into_iter().map(|row| {
         let project = row.project_id.map_or("all".to_owned(), |id| id.to_string());
         let raised = row.writable_environment_categories.join(", ");
@@ -130,6 +140,7 @@ async fn change(args: &TokenChangeArgs) -> Result<(), CliError> {
         "name": args.name,
         "expires_at": args.expires_at,
         "disabled": args.disable.then_some(true).or(args.enable.then_some(false)),
+        "responsible_user_id": args.responsible,
     });
     let token: ServiceToken = client.client()?.post(&path, &body).await?;
     if client.json {
@@ -173,17 +184,25 @@ pub(super) async fn all<T: DeserializeOwned>(
 }
 
 pub(super) fn print(token: &ServiceToken) {
-    output::table(
-        ["id", "name", "permissions", "created", "last used", "advice"],
-        [[
-            token.id.to_string(),
-            token.name.clone(),
-            told(&token.permission_grants),
-            day(&token.created_at),
-            token.last_used.as_deref().map_or("never".to_owned(), day),
-            advice(token),
-        ]],
-    );
+    output::table(HEAD, [row(token)]);
+    if let Some(held) = &token.restrictions {
+        output::line(format!("held to: {}", restrictions::told(held).join("; ")));
+    }
+}
+
+const HEAD: [&str; 7] =
+    ["id", "name", "permissions", "created", "last used", "responsible", "advice"];
+
+fn row(token: &ServiceToken) -> [String; 7] {
+    [
+        token.id.to_string(),
+        token.name.clone(),
+        told(&token.permission_grants),
+        day(&token.created_at),
+        token.last_used.as_deref().map_or("never".to_owned(), day),
+        token.responsible_user_id.map_or_else(String::new, |id| format!("user {id}")),
+        advice(token),
+    ]
 }
 
 fn advice(token: &ServiceToken) -> String {
