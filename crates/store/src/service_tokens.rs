@@ -258,8 +258,7 @@ impl Store {
     }
 
     /// Changes its name, when it ends, whether it is disabled, or who answers for it; the secret
-    /// stays. What gives it
-    /// more time, or its rights back, has to be within what the maker holds.
+    /// stays. What gives it more time, or its rights back, has to be within what the maker holds.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Invalid`] (the end is past, or beyond the account's

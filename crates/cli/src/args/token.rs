@@ -156,7 +156,7 @@ pub(crate) struct TokenRotateArgs {
     #[command(flatten)]
     pub(crate) client: ClientArgs,
     /// The token's id
-    #[arg(required_unless_present = "TokenFilterArgs")]
+    #[arg(required_unless_present = "TokenFilterArgs", conflicts_with = "TokenFilterArgs")]
     pub(crate) id: Option<ServiceTokenId>,
     /// Or every token that meets these: shows the plan
     #[command(flatten)]
