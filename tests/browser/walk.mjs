@@ -140,6 +140,7 @@ test("a token is made in the browser and shown once", async () => {
   const first = page.getByRole("group", { name: "Row 1" });
   await first.getByLabel("shop").check();
   await first.getByLabel("finance").check();
+  await page.locator("#summary", { hasText: /change .*Jobs and Runs in shop and finance/ }).waitFor();
   await page.getByRole("button", { name: "Add row" }).click();
   await page.selectOption("#set-2", { label: "Account Admin" });
   await page.getByText("Full read and write access to the account").nth(1).waitFor();
@@ -200,6 +201,85 @@ test("the list is searched and filtered", async () => {
   await page.getByRole("link", { name: "Name", exact: true }).click();
   await page.waitForURL(/sort=name/);
   assert.match(await page.locator("tbody th").first().innerText(), /^airflow-prod/);
+});
+
+test("its grants are edited, with what is gained and lost before it is saved", async () => {
+  await go("/console/service-tokens");
+  await page.getByRole("link", { name: "airflow-prod", exact: true }).click();
+  await page.getByRole("link", { name: "Edit grants" }).click();
+  await page.selectOption("#set-1", { label: "Job Runner" });
+  await page.locator("#summary .lost", { hasText: "Environments" }).waitFor();
+  await look("grants");
+  await page.getByRole("button", { name: "Save grants" }).click();
+  await page.getByText("Grants changed").waitFor();
+  await page.getByText(/change Runs in/).waitFor();
+});
+
+test("it is held to networks, and the page warns who would be shut out", async () => {
+  await page.getByRole("link", { name: "Edit restrictions" }).click();
+  await page.getByLabel("Only these networks").check();
+  await page.fill("#addresses", "10.20.0.0/16");
+  await page.getByRole("button", { name: "Save restrictions" }).click();
+  await page.getByText("Your own address 127.0.0.1 is not among them").waitFor();
+  await look("restrictions");
+  await page.fill("#addresses", "127.0.0.0/8\n10.20.0.0/16");
+  await page.getByRole("button", { name: "Save restrictions" }).click();
+  await page.getByText("Restrictions changed").waitFor();
+  await page.getByRole("link", { name: "Name and expiry" }).click();
+  await look("token-edit");
+  await page.getByLabel("When a day begins (UTC)").check();
+  const day = new Date(Date.now() + 60 * 86_400_000).toISOString().slice(0, 10);
+  await page.fill("#date", day);
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("Token changed").waitFor();
+});
+
+test("it is rotated: both secrets work, then the old one is refused", async () => {
+  const rotate = async (overlap) => {
+    await page.getByRole("link", { name: "Rotate" }).click();
+    await isAt("Rotate airflow-prod?");
+    await page.getByLabel(overlap).check();
+    await look("rotate");
+    await page.getByRole("button", { name: "Make new secret" }).click();
+    await isAt("Save your token");
+    const secret = await page.innerText("#secret");
+    await page.getByLabel("I have saved this token").check();
+    await page.getByRole("button", { name: "Done" }).click();
+    await isAt("airflow-prod");
+    return secret;
+  };
+  const status = async (secret) => (await api(house, secret, "/api/v2/whoami/")).status;
+  const second = await rotate("1 hour");
+  await page.getByText("Both secrets work").waitFor();
+  assert.deepEqual([await status(token), await status(second)], [200, 200]);
+  for (let tries = 0; ; tries += 1) {
+    await page.reload();
+    if (await page.getByText("1 late user").count()) break;
+    assert.ok(tries < 40, "who still sends the old secret is not said");
+    await page.waitForTimeout(500);
+  }
+  await look("token-rotating");
+  await page.getByRole("link", { name: "Cancel rotation" }).click();
+  await page.getByRole("button", { name: "Cancel rotation" }).click();
+  await page.getByText("Rotation cancelled").waitFor();
+  assert.deepEqual([await status(token), await status(second)], [200, 401]);
+  const old = token;
+  token = await rotate("Not at all: the old secret leaked");
+  assert.deepEqual([await status(old), await status(token)], [401, 200]);
+});
+
+test("it is disabled, and enabled again", async () => {
+  const status = async () => (await api(house, token, "/api/v2/whoami/")).status;
+  await page.getByRole("link", { name: "Disable" }).click();
+  await isAt("Disable airflow-prod?");
+  await look("disable");
+  await page.getByRole("button", { name: "Disable token" }).click();
+  await page.getByText("Token disabled").waitFor();
+  assert.equal(await status(), 401);
+  await page.getByRole("link", { name: "Enable" }).click();
+  await page.getByRole("button", { name: "Enable token" }).click();
+  await page.getByText("Token enabled").waitFor();
+  assert.equal(await status(), 200);
 });
 
 test("it is deleted, and refused from then on", async () => {

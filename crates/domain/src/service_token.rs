@@ -131,6 +131,12 @@ impl ServiceToken {
         old.iter().rev().find(|one| !one.life.is_over(now))
     }
 
+    /// The one that the newest took the place of, whether or not it still works.
+    #[must_use]
+    pub fn replaced(&self) -> Option<&TokenCredential> {
+        self.credentials.split_last()?.1.last()
+    }
+
     /// Its grants, without their rows.
     #[must_use]
     pub fn granted(&self) -> Vec<Grant> {

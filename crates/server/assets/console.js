@@ -67,3 +67,23 @@ if (shown) {
   addEventListener("beforeunload", (event) => { if (!done) event.preventDefault(); });
   addEventListener("pagehide", () => shown.remove());
 }
+
+// What a form will do, in plain words, while it is filled in: the server writes it.
+const planned = document.querySelector("form[data-preview]");
+if (planned) {
+  const summary = document.getElementById("summary");
+  let latest = 0;
+  const ask = async () => {
+    const mine = ++latest;
+    const fields = new URLSearchParams(new FormData(planned));
+    fields.delete("password");
+    fields.set(planned.dataset.preview, "1");
+    const answer = await fetch(planned.action, { method: "POST", body: fields });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const told = page.getElementById("summary");
+    if (told && mine === latest) summary.replaceChildren(...told.childNodes);
+  };
+  planned.addEventListener("change", (event) => {
+    if (!summary.contains(event.target)) ask();
+  });
+}

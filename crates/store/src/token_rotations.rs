@@ -79,6 +79,24 @@ impl Store {
         Ok(Paged { rows: rows.collect::<Result<_, StoreError>>()?, total: page.total })
     }
 
+    /// Who sent a token's old secret since it was replaced, the last first, at most 100.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a token of another account, [`StoreError::Unavailable`].
+    pub async fn senders_of_old_secret(
+        &self,
+        permit: &Permit<Read, ServiceTokens>,
+        token: &ServiceToken,
+    ) -> Result<Vec<OldUse>, StoreError> {
+        if token.account != permit.account() {
+            return Err(StoreError::NotFound);
+        }
+        let Some(old) = token.replaced() else { return Ok(Vec::new()) };
+        let mut senders = old_secret_uses::of(self.reader(), [old.id.get()]).await?;
+        let senders = senders.remove(&old.id.get()).unwrap_or_default();
+        senders.into_iter().map(old_secret_uses::told).collect()
+    }
+
     /// Gives a token another secret, with the same grants. The old one ends as `how` says, and never
     /// later than it would have; the new one ends when the old one would have, or earlier where the
     /// account's policy asks for it. With a key that the same caller used for the same question in

@@ -74,7 +74,8 @@ pub struct ResourceRow {
 
 impl ResourceRow {
     /// Whether grants give it; what is implied comes by what a principal is.
-    pub(super) const fn is_granted(&self) -> bool {
+    #[must_use]
+    pub const fn is_granted(&self) -> bool {
         self.implied.is_none()
     }
 

@@ -20,6 +20,12 @@ icons! {
     BIN = "<path d=\"M2.75 4.25h10.5M6.25 4V2.5h3.5V4M4.25 4.25l.5 9.25h6.5l.5-9.25M6.75 7v4M9.25 7v4\"/>";
     /// Two arrows in a circle: rotate.
     ROTATE = "<path d=\"M13.25 6.5A5.5 5.5 0 0 0 3.2 5.2M2.75 9.5a5.5 5.5 0 0 0 10.05 1.3\"/><path d=\"M2.75 2.5v3h3M13.25 13.5v-3h-3\"/>";
+    /// A pen: edit.
+    PEN = "<path d=\"m10.75 2.75 2.5 2.5-8 8H2.75v-2.5z\"/>";
+    /// Two bars: disable.
+    PAUSE = "<path d=\"M5.25 3v10M10.75 3v10\"/>";
+    /// A triangle to the right: enable.
+    PLAY = "<path d=\"M4.75 2.75 12.5 8l-7.75 5.25z\"/>";
     /// A triangle: a warning.
     WARN = "<path d=\"M8 2.25 14.5 13.5h-13z\"/><path d=\"M8 6.5v3.25M8 11.6v.1\"/>";
     /// A cross in a circle: an error.

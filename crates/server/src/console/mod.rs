@@ -7,16 +7,25 @@
 
 pub(crate) mod assets;
 mod attempts;
+mod delete_token;
 pub(crate) mod door;
 mod form;
+mod fresh;
+mod held_to;
 mod icons;
 mod new_token;
 mod page;
 mod permission_sets;
 mod picker;
+mod rights;
 mod service_tokens;
 mod shown_once;
 pub(crate) mod sign_in;
+mod token;
+mod token_edit;
+mod token_grants;
+mod token_restrictions;
+mod token_rotation;
 mod token_view;
 pub(crate) mod welcome;
 mod you;
@@ -69,6 +78,12 @@ pub fn console_pages() -> Vec<ConsolePage> {
     const NEW: &str = "/console/service-tokens/new";
     const TOKEN: &str = "/console/service-tokens/{service_token_id}";
     const SECRET: &str = "/console/service-tokens/{service_token_id}/secret";
+    const GRANTS: &str = "/console/service-tokens/{service_token_id}/grants";
+    const EDIT: &str = "/console/service-tokens/{service_token_id}/edit";
+    const RESTRICTIONS: &str = "/console/service-tokens/{service_token_id}/restrictions";
+    const ROTATE: &str = "/console/service-tokens/{service_token_id}/rotate";
+    const CANCEL: &str = "/console/service-tokens/{service_token_id}/rotate/cancel";
+    const SWITCH: &str = "/console/service-tokens/{service_token_id}/switch";
     const DELETE: &str = "/console/service-tokens/{service_token_id}/delete";
     vec![
         page(GET, "/console", you::home),
@@ -80,9 +95,21 @@ pub fn console_pages() -> Vec<ConsolePage> {
         page(GET, TOKENS, service_tokens::list),
         page(GET, NEW, new_token::show),
         page(POST, NEW, new_token::create),
-        page(GET, TOKEN, service_tokens::show),
+        page(GET, TOKEN, token::show),
         page(GET, SECRET, new_token::show_secret),
-        page(GET, DELETE, service_tokens::ask_to_delete),
-        page(POST, DELETE, service_tokens::delete),
+        page(GET, GRANTS, token_grants::show),
+        page(POST, GRANTS, token_grants::edit),
+        page(GET, EDIT, token_edit::show),
+        page(POST, EDIT, token_edit::change),
+        page(GET, RESTRICTIONS, token_restrictions::show),
+        page(POST, RESTRICTIONS, token_restrictions::replace),
+        page(GET, ROTATE, token_rotation::ask),
+        page(POST, ROTATE, token_rotation::rotate),
+        page(GET, CANCEL, token_rotation::ask_to_cancel),
+        page(POST, CANCEL, token_rotation::cancel),
+        page(GET, SWITCH, token::ask_to_switch),
+        page(POST, SWITCH, token::switch),
+        page(GET, DELETE, delete_token::ask),
+        page(POST, DELETE, delete_token::delete),
     ]
 }

@@ -1,23 +1,28 @@
-//! + New token: a name, rows of the picker, and the secret that is shown once.
+//! The page behind "+ New token": a name, rows of the picker, an end, what it is held to, and the
+//! secret that is shown once.
 
 use askama::Template;
 use axum::extract::State;
 use domain::{
     Name, ServiceTokenId,
-    authz::{Permit, Read, ServiceTokens, Write, catalogue},
+    authz::{Permit, Read, Restrictions, ServiceTokens, Write},
     secret::TokenKind,
-    service_token::ServiceToken,
+    token_policy::End,
 };
 use store::{NewServiceToken, StoreError};
 
 use super::{
     door::Visitor,
     form::{Fields, Form},
+    fresh::{administer, prove_fresh},
+    held_to::{Choices, Named, Typed},
     icons,
-    page::{Page, Shell},
-    picker::{Row, SetGroup, SetStory, categories, projects, sentence, set_groups, stories},
-    sign_in::prove_again,
-    token_view::{TokenView, curl, maker, project_names},
+    page::{Page, Shell, When},
+    picker::{Picker, Row, sentence},
+    rights::{Story, token_with},
+    token::told,
+    token_edit::{asked_of, end_of},
+    token_view::{ProjectNames, TokenView, curl, maker, project_names},
 };
 use crate::{
     app::{App, mint},
@@ -31,37 +36,33 @@ struct New<'a> {
     shell: Shell<'a>,
     name: String,
     name_error: Option<String>,
+    date: String,
+    date_error: Option<String>,
+    /// What the account's policy asks of its end.
+    policy: String,
+    picker: Picker,
+    typed: Typed,
+    choices: Vec<Choices>,
+    /// Where the visitor is, if they would be shut out: they have to say that it is meant.
+    shut_out: Option<String>,
+    /// What the token will be able to do, as far as it is chosen.
+    story: Story,
     /// What is wrong with the whole.
     error: Option<String>,
-    rows: Vec<Row>,
-    groups: Vec<SetGroup>,
-    projects: Vec<(String, String)>,
-    categories: Vec<(&'static str, &'static str)>,
-    /// Whether the maker's password is asked for, and what was wrong with it.
-    asks_password: bool,
-    password_error: Option<String>,
-    stories: Vec<SetStory>,
+    again: Option<String>,
 }
 
 impl New<'_> {
     /// The fields that need a change: where each is, and how it is called.
     fn wrong(&self) -> Vec<(String, String)> {
-        let name = self.name_error.iter().map(|_| ("name".to_owned(), "Name".to_owned()));
-        let rows = self.rows.iter().enumerate().flat_map(|(place, row)| {
-            let (at, number) = (place + 1, row.number);
-            let set = row
-                .set_error
-                .iter()
-                .map(move |_| (format!("set-{number}"), format!("Permission set of row {at}")));
-            let projects = row
-                .projects_error
-                .iter()
-                .map(move |_| (format!("projects-{number}"), format!("Projects of row {at}")));
-            set.chain(projects)
-        });
-        let password = self.password_error.iter();
-        let password = password.map(|_| ("password".to_owned(), "Your password".to_owned()));
-        name.chain(rows).chain(password).collect()
+        let one = |error: &Option<String>, field: &str, label: &str| {
+            error.as_ref().map(|_| (field.to_owned(), label.to_owned()))
+        };
+        let name = one(&self.name_error, "name", "Name").into_iter();
+        let date = one(&self.date_error, "date", "Expires");
+        let password = one(&self.again, "password", "Your password");
+        let more = self.picker.wrong().chain(self.typed.wrong());
+        name.chain(date).chain(more).chain(password).collect()
     }
 }
 
@@ -71,104 +72,65 @@ pub(super) async fn show(
     State(app): State<App>,
     visitor: Visitor,
 ) -> Result<Page, ApiError> {
-    Page::of(&form(&app, &permit, &visitor, "", vec![Row::fresh(1)]).await?)
+    Page::of(&form(&app, &permit, &visitor, &Fields::default(), vec![Row::fresh(1)]).await?)
 }
 
-/// `POST /console/service-tokens/new`: a row more, a row less, or the token.
+/// `POST /console/service-tokens/new`: a row more, a row less, what it will be able to do, or the
+/// token.
 pub(super) async fn create(
     permit: Permit<Write, ServiceTokens>,
     State(app): State<App>,
     visitor: Visitor,
     Form(typed): Form,
 ) -> Result<Page, ApiError> {
-    let rows = Row::all(&typed);
-    let mut new = form(&app, &permit, &visitor, typed.first("name"), rows).await?;
-    if edit_rows(&typed, &mut new.rows) {
+    let mut new = form(&app, &permit, &visitor, &typed, Row::all(&typed)).await?;
+    if new.picker.edit(&typed) || typed.has("preview") {
         return Page::of(&new);
     }
-    let Some(wanted) = read(&permit, &mut new) else {
-        return refused(&ApiError::field("name", "or a row cannot be"), &new);
+    let Some((wanted, restrictions)) = read(&permit, &mut new) else {
+        return refused("name", &new);
     };
-    if let Some(told) = fresh(&app, &permit, &visitor, &wanted, &typed).await? {
-        new.asks_password = true;
-        new.password_error = Some(told);
-        return refused(&ApiError::field("password", "is asked for"), &new);
+    if administer(&wanted.grants) {
+        new.again = prove_fresh(&app, &permit.also()?, &visitor, &typed).await?;
+        if new.again.is_some() {
+            return refused("password", &new);
+        }
+    }
+    let (forced, address) = (typed.has("force"), permit.origin().address);
+    let shuts_out = address.filter(|address| !restrictions.admit(Some(*address)));
+    if let (Some(address), false) = (shuts_out, forced) {
+        new.shut_out = Some(address.to_string());
+        return refused("addresses", &new);
     }
     let secret = mint(TokenKind::Service);
-    match app.store.create_service_token(&permit, wanted, &secret).await {
+    let held_to = (restrictions, forced);
+    match app.store.create_restricted_token(&permit, wanted, held_to, &secret).await {
         Ok(token) => {
             let (made_by, now) = (permit.principal().credential(), app.store.clock().now());
             app.console.shown_once.keep(token.id, secret, made_by, now);
             Ok(Page::to(&format!("/console/service-tokens/{}/secret", token.id)))
         }
+        Err(StoreError::Invalid { field: "expires_at", message }) => {
+            new.date_error = Some(sentence(&format!("it {message}")));
+            refused("date", &new)
+        }
         Err(error) => {
-            new.error = Some(told(&error).ok_or(error)?);
-            refused(&ApiError::field("permissions", "cannot be"), &new)
+            let (message, error) = told(error)?;
+            new.error = Some(message);
+            Page::refused(&error, &new)
         }
     }
 }
 
-/// How long after a sign-in a token may be made that administers the account (SECURITY line 23).
-const FRESH_SECONDS: i64 = 15 * 60;
-
-/// For a token that administers the account, a fresh sign-in or the password: `None` if all is
-/// well, or what to tell.
-async fn fresh(
-    app: &App,
-    permit: &Permit<Write, ServiceTokens>,
-    visitor: &Visitor,
-    wanted: &NewServiceToken,
-    typed: &Fields,
-) -> Result<Option<String>, ApiError> {
-    let (_, administering) = catalogue().administering();
-    let wide = wanted.grants.iter().any(|grant| administering.contains(&grant.permission_set()));
-    let since = app.store.clock().now().seconds_since(visitor.session().since);
-    if !wide || since < FRESH_SECONDS {
-        return Ok(None);
-    }
-    if !typed.has("password") {
-        let told = "is asked for: you signed in a while ago, and this token can change everything";
-        return Ok(Some(told.to_owned()));
-    }
-    let proven = prove_again(app, &permit.also()?, visitor, typed.first("password")).await?;
-    Ok(proven.err())
-}
-
-/// What a person can change about it; `None` where it is nothing of theirs.
-fn told(error: &StoreError) -> Option<String> {
-    match error {
-        StoreError::Exceeds(_)
-        | StoreError::NotOffered(_)
-        | StoreError::Invalid { .. }
-        | StoreError::Missing(_)
-        | StoreError::Conflict(_) => Some(sentence(&error.to_string())),
-        _ => None,
-    }
-}
-
-fn refused(error: &ApiError, page: &New<'_>) -> Result<Page, ApiError> {
-    Page::refused(error, page)
-}
-
-/// Adds or removes a row, if that was the button.
-fn edit_rows(typed: &Fields, rows: &mut Vec<Row>) -> bool {
-    if typed.has("add") {
-        if rows.len() < ServiceToken::MAX_GRANTS {
-            let next = rows.last().map_or(1, |row| row.number + 1);
-            rows.push(Row::fresh(next));
-        }
-        return true;
-    }
-    if typed.has("remove") {
-        let number: Option<usize> = typed.first("remove").parse().ok();
-        rows.retain(|row| Some(row.number) != number);
-        return true;
-    }
-    false
+fn refused(field: &str, page: &New<'_>) -> Result<Page, ApiError> {
+    Page::refused(&ApiError::field(field, "cannot be"), page)
 }
 
 /// What is wanted, if it can be; otherwise the form says what cannot.
-fn read(permit: &Permit<Write, ServiceTokens>, new: &mut New<'_>) -> Option<NewServiceToken> {
+fn read(
+    permit: &Permit<Write, ServiceTokens>,
+    new: &mut New<'_>,
+) -> Option<(NewServiceToken, Restrictions)> {
     let plan = permit.principal().terms().plan;
     let name = match Name::parse(new.name.trim()) {
         Ok(name) => Some(name),
@@ -177,39 +139,72 @@ fn read(permit: &Permit<Write, ServiceTokens>, new: &mut New<'_>) -> Option<NewS
             None
         }
     };
-    if new.rows.is_empty() {
+    let end = match (new.date.trim().is_empty(), end_of(&new.date)) {
+        (true, _) => None,
+        (false, Some(end)) => Some(End::At(end)),
+        (false, None) => {
+            new.date_error = Some("Choose a day.".to_owned());
+            None
+        }
+    };
+    if new.picker.rows.is_empty() {
         new.error = Some("Add a row: a token without permissions can do nothing.".to_owned());
     }
-    let grants: Option<Vec<_>> =
-        new.rows.iter_mut().map(|row| row.grant(plan)).collect::<Vec<_>>().into_iter().collect();
-    let (name, grants) = (name?, grants?);
-    (!grants.is_empty()).then_some(NewServiceToken { name, grants, end: None })
+    let grants = new.picker.grants(plan);
+    let restrictions = new.typed.restrictions();
+    if new.date_error.is_some() {
+        return None;
+    }
+    let (name, grants) = (name?, grants.filter(|grants| !grants.is_empty())?);
+    Some((NewServiceToken { name, grants, end }, restrictions?))
 }
 
 async fn form<'a>(
     app: &App,
     permit: &Permit<Write, ServiceTokens>,
     visitor: &'a Visitor,
-    name: &str,
+    fields: &Fields,
     rows: Vec<Row>,
 ) -> Result<New<'a>, ApiError> {
+    let reading: Permit<Read, ServiceTokens> = permit.also()?;
     let plan = permit.principal().terms().plan;
-    let names = project_names(app, &permit.also()?).await?;
+    let names = project_names(app, &reading).await?;
+    let places = Named::to_choose(app, &reading, &Restrictions::default(), &names).await?;
+    let policy = app.store.token_policy(&reading).await?;
+    let picker = Picker::new(rows, plan, &names);
+    let typed = Typed::read(fields);
     let path = format!("/api/v3/accounts/{}/service-tokens/", permit.account());
     let curl = curl(app, &path).replacen("curl ", "curl --json @token.json ", 1);
     Ok(New {
         shell: Shell { visitor, here: "service-tokens", curl },
-        name: name.to_owned(),
+        name: fields.first("name").to_owned(),
         name_error: None,
+        date: fields.first("date").to_owned(),
+        date_error: None,
+        policy: asked_of(&policy, &picker.grants_so_far(plan)),
+        story: story(app, permit, (&picker, &typed), &names, &places, fields.first("date")),
+        choices: typed.choices(&places),
+        picker,
+        typed,
+        shut_out: None,
         error: None,
-        rows,
-        groups: set_groups(plan),
-        projects: projects(names),
-        categories: categories(),
-        asks_password: false,
-        password_error: None,
-        stories: stories(plan),
+        again: None,
     })
+}
+
+/// What the token will be able to do, by those fields that can be already.
+fn story(
+    app: &App,
+    permit: &Permit<Write, ServiceTokens>,
+    (picker, typed): (&Picker, &Typed),
+    names: &ProjectNames,
+    places: &Named,
+    date: &str,
+) -> Story {
+    let terms = *permit.principal().terms();
+    let held_to = typed.clone().restrictions().unwrap_or_default();
+    let token = token_with(terms, picker.grants_so_far(terms.plan), held_to);
+    Story::of(&token, end_of(date), names, places, app.store.clock().now())
 }
 
 #[derive(Template)]
@@ -219,6 +214,8 @@ struct SecretPage<'a> {
     token: TokenView,
     /// `None` once it was shown.
     secret: Option<&'a str>,
+    /// When the old secret ends that still works beside it.
+    old_ends: Option<When>,
     account: i64,
     public_url: &'a str,
 }
@@ -239,6 +236,10 @@ pub(super) async fn show_secret(
     let path = format!("/api/v3/accounts/{}/service-tokens/{id}/", permit.account());
     Page::of(&SecretPage {
         shell: Shell { visitor: &visitor, here: "service-tokens", curl: curl(&app, &path) },
+        old_ends: token
+            .retiring(now)
+            .and_then(|old| old.life.ends_at())
+            .map(|end| When::new(end, now)),
         token: TokenView::new(&token, &names, maker.as_ref(), now),
         secret: secret.as_ref().map(domain::secret::TokenSecret::reveal),
         account: permit.account().get(),

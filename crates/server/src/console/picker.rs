@@ -63,6 +63,38 @@ impl Row {
         Self { number, all_projects: false, ..Self::default() }
     }
 
+    /// The rows that say what a token holds: one for each set, with its projects.
+    pub(super) fn of(token: &ServiceToken) -> Vec<Self> {
+        let mut rows: Vec<Self> = Vec::new();
+        for grant in token.granted() {
+            let set = grant.permission_set().key().to_owned();
+            let categories: BTreeSet<String> = Category::ALL
+                .into_iter()
+                .filter(|category| grant.raised().has(*category))
+                .map(|category| category.key().to_owned())
+                .collect();
+            let (all_projects, projects) = match grant.projects() {
+                Projects::All => (true, BTreeSet::new()),
+                Projects::Only(ids) => (false, ids.iter().map(ToString::to_string).collect()),
+            };
+            let same = rows.iter_mut().find(|row| {
+                (&row.set, &row.categories, row.all_projects) == (&set, &categories, all_projects)
+            });
+            match same {
+                Some(row) => row.projects.extend(projects),
+                None => rows.push(Self {
+                    number: rows.len() + 1,
+                    set,
+                    all_projects,
+                    projects,
+                    categories,
+                    ..Self::default()
+                }),
+            }
+        }
+        rows
+    }
+
     /// The rows of a form, in the order of their numbers.
     pub(super) fn all(form: &Fields) -> Vec<Self> {
         let numbers: BTreeSet<usize> = form
@@ -166,7 +198,7 @@ pub(super) fn sentence(text: &str) -> String {
 
 /// Every set, by where it can be held; those that the plan does not offer last, with the plans
 /// that do.
-pub(super) fn set_groups(plan: Option<Plan>) -> Vec<SetGroup> {
+fn set_groups(plan: Option<Plan>) -> Vec<SetGroup> {
     let mut groups: BTreeMap<u8, Vec<SetOption>> = BTreeMap::new();
     let (_, administering) = catalogue().administering();
     for row in catalogue().sets() {
@@ -215,7 +247,7 @@ fn offered_on(plans: &[Plan]) -> String {
 }
 
 /// What each set that the plan offers allows.
-pub(super) fn stories(plan: Option<Plan>) -> Vec<SetStory> {
+fn stories(plan: Option<Plan>) -> Vec<SetStory> {
     let offered = |row: &&SetRow| plan.is_some_and(|plan| row.plans.contains(&plan));
     catalogue().sets().filter(offered).map(story).collect()
 }
@@ -237,7 +269,7 @@ fn labels(rights: Rights, which: impl Fn(Action) -> bool) -> String {
 }
 
 /// The categories of environments: key, how they are called.
-pub(super) fn categories() -> Vec<(&'static str, &'static str)> {
+fn categories() -> Vec<(&'static str, &'static str)> {
     let called = |category: Category| match category {
         Category::Development => "Development",
         Category::Staging => "Staging",
@@ -247,11 +279,82 @@ pub(super) fn categories() -> Vec<(&'static str, &'static str)> {
     Category::ALL.into_iter().map(|category| (category.key(), called(category))).collect()
 }
 
-/// Projects to choose: id, name.
-pub(super) fn projects(names: ProjectNames) -> Vec<(String, String)> {
-    let mut projects: Vec<_> = names.into_iter().map(|(id, name)| (id.to_string(), name)).collect();
+/// Projects to choose, id and name: those that the visitor may see, and those that a row names.
+fn projects(names: &ProjectNames, rows: &[Row]) -> Vec<(String, String)> {
+    let mut projects: Vec<_> =
+        names.iter().map(|(id, name)| (id.to_string(), name.clone())).collect();
     projects.sort_by_cached_key(|(_, name)| name.to_lowercase());
+    let seen = |id: &str| id.parse().is_ok_and(|id| names.contains_key(&id));
+    let chosen: BTreeSet<&String> = rows.iter().flat_map(|row| &row.projects).collect();
+    let unseen = chosen.into_iter().filter(|id| !seen(id) && id.parse::<i64>().is_ok());
+    projects.extend(unseen.map(|id| (id.clone(), format!("project {id}"))));
     projects
+}
+
+/// The picker of a form: its rows, and what there is to choose from.
+pub(super) struct Picker {
+    pub(super) rows: Vec<Row>,
+    pub(super) groups: Vec<SetGroup>,
+    pub(super) projects: Vec<(String, String)>,
+    pub(super) categories: Vec<(&'static str, &'static str)>,
+    pub(super) stories: Vec<SetStory>,
+}
+
+impl Picker {
+    /// A picker with these rows.
+    pub(super) fn new(rows: Vec<Row>, plan: Option<Plan>, names: &ProjectNames) -> Self {
+        Self {
+            groups: set_groups(plan),
+            projects: projects(names, &rows),
+            categories: categories(),
+            stories: stories(plan),
+            rows,
+        }
+    }
+
+    /// Adds or removes a row, if that was the button.
+    pub(super) fn edit(&mut self, typed: &Fields) -> bool {
+        if typed.has("add") {
+            if self.rows.len() < ServiceToken::MAX_GRANTS {
+                let next = self.rows.last().map_or(1, |row| row.number + 1);
+                self.rows.push(Row::fresh(next));
+            }
+            return true;
+        }
+        if typed.has("remove") {
+            let number: Option<usize> = typed.first("remove").parse().ok();
+            self.rows.retain(|row| Some(row.number) != number);
+            return true;
+        }
+        false
+    }
+
+    /// What the rows grant, if each can be; otherwise the rows say what cannot.
+    pub(super) fn grants(&mut self, plan: Option<Plan>) -> Option<Vec<Grant>> {
+        let grants: Vec<_> = self.rows.iter_mut().map(|row| row.grant(plan)).collect();
+        grants.into_iter().collect()
+    }
+
+    /// What those rows grant that can be: for what is told while a person still chooses.
+    pub(super) fn grants_so_far(&self, plan: Option<Plan>) -> Vec<Grant> {
+        self.rows.iter().filter_map(|row| row.clone().grant(plan)).collect()
+    }
+
+    /// The fields that need a change: where each is, and how it is called.
+    pub(super) fn wrong(&self) -> impl Iterator<Item = (String, String)> {
+        self.rows.iter().enumerate().flat_map(|(place, row)| {
+            let (at, number) = (place + 1, row.number);
+            let set = row
+                .set_error
+                .iter()
+                .map(move |_| (format!("set-{number}"), format!("Permission set of row {at}")));
+            let projects = row
+                .projects_error
+                .iter()
+                .map(move |_| (format!("projects-{number}"), format!("Projects of row {at}")));
+            set.chain(projects)
+        })
+    }
 }
 
 #[cfg(test)]

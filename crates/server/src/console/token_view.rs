@@ -23,6 +23,7 @@ pub(super) const EXPIRING_SECONDS: i64 = 30 * 86_400;
 pub(super) type ProjectNames = BTreeMap<ProjectId, String>;
 
 /// A service token, in words.
+#[expect(clippy::struct_excessive_bools, reason = "each is a badge of its own")]
 pub(super) struct TokenView {
     pub(super) id: ServiceTokenId,
     pub(super) uid: String,
@@ -37,6 +38,9 @@ pub(super) struct TokenView {
     pub(super) expiring: bool,
     pub(super) ended: bool,
     pub(super) imported: bool,
+    pub(super) disabled: bool,
+    /// Whether its old secret still works beside the new one.
+    pub(super) rotating: bool,
 }
 
 /// Somebody who uses a token.
@@ -92,6 +96,8 @@ impl TokenView {
             expiring: is_expiring(token, now),
             ended: end.is_some_and(|end| end <= now),
             imported: token.state == TokenState::Imported,
+            disabled: token.is_disabled(),
+            rotating: token.retiring(now).is_some(),
         }
     }
 }
