@@ -69,6 +69,7 @@ pub mod run;
 pub mod run_report;
 pub mod scan;
 pub mod seats;
+pub mod second_factor;
 pub mod secret;
 pub mod semantic_layer;
 pub mod service_token;

@@ -59,6 +59,9 @@ pub const LIFETIME_SECONDS: i64 = 86_400;
 /// How long a sign-in link is good: 7 days.
 pub const LINK_SECONDS: i64 = 7 * 86_400;
 
+/// How long a link is good by which somebody who lost their password sets another: an hour.
+pub const RESET_SECONDS: i64 = 3_600;
+
 /// Whether a session goes on at `now`.
 #[must_use]
 pub fn goes_on(now: Timestamp, seen_at: Timestamp, expires_at: Timestamp) -> bool {

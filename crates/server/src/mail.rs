@@ -88,6 +88,22 @@ impl Mailer {
         self.send(to, "Your invitation to Narrowgate".to_owned(), body).await
     }
 
+    /// Sends the link by which somebody who lost their password sets another.
+    pub(crate) async fn reset(
+        &self,
+        to: &Email,
+        account: &str,
+        link: &str,
+        expires_at: Timestamp,
+    ) -> Result<(), MailError> {
+        let body = format!(
+            "Somebody asked for another password of yours in {account}, on Narrowgate. If it was \
+             you, this link is good once, until {expires_at}:\r\n\r\n{link}\r\n\r\n\
+             If not, nothing has to be done: your password stays as it is.\r\n"
+        );
+        self.send(to, "Your password on Narrowgate".to_owned(), body).await
+    }
+
     /// Tells of the end of a run, or to an owner of the ends of their nodes in it; `link` is where a
     /// person looks at it.
     pub(crate) async fn tell(

@@ -81,7 +81,7 @@ impl Store {
         set_password(&mut tx, user, hash, None).await?;
         let account = tx.account();
         tx.commit().await?;
-        Ok(Proven { account, user })
+        Ok(Proven::new(account, user))
     }
 
     /// Whose link it is that this secret is of, as long as it is good.
@@ -104,7 +104,7 @@ impl Store {
         Ok(invite.email)
     }
 
-    /// Takes a sign-in link.
+    /// Takes a sign-in link; any other of its user is good no more.
     async fn take_link(
         &self,
         secret: &TokenSecret,
@@ -120,7 +120,9 @@ impl Store {
         users::find(tx.db(), account, user).await?;
         sign_in_link::Entity::update_many()
             .col_expr(sign_in_link::Column::UsedAt, Expr::value(tx.now().micros()))
-            .filter(sign_in_link::Column::Id.eq(link.id))
+            .filter(sign_in_link::Column::AccountId.eq(account.get()))
+            .filter(sign_in_link::Column::UserId.eq(user.get()))
+            .filter(sign_in_link::Column::UsedAt.is_null())
             .exec(tx.db())
             .await
             .map_err(StoreError::db)?;

@@ -25,6 +25,7 @@ use crate::{
     entities::{account, membership, sign_in_link, user},
     groups, memberships, personal_tokens,
     rows::ACTIVE,
+    second_factors,
     tx::Tx,
     users,
 };
@@ -97,28 +98,17 @@ impl Store {
         email: &Email,
         secret: &TokenSecret,
     ) -> Result<Timestamp, StoreError> {
-        let write = self.write().await?;
-        let row = membership::Entity::find()
-            .join(JoinType::InnerJoin, membership::Relation::User.def())
-            .filter(membership::Column::AccountId.eq(account.get()))
-            .filter(membership::Column::State.eq(ACTIVE))
-            .filter(user::Column::Email.eq(email.as_str()))
-            .one(&write.1)
-            .await
-            .map_err(StoreError::db)?
-            .ok_or(StoreError::NotFound)?;
-        let id = UserId::new(row.user_id).map_err(StoreError::corrupt)?;
-        let mut tx = Tx::over(self, write, account, PrincipalId::User(id), Origin::local());
+        let (mut tx, id) = self.for_member(account, email).await?;
         sign_in_link::Entity::delete_many()
             .filter(sign_in_link::Column::AccountId.eq(account.get()))
-            .filter(sign_in_link::Column::UserId.eq(row.user_id))
+            .filter(sign_in_link::Column::UserId.eq(id.get()))
             .exec(tx.db())
             .await
             .map_err(StoreError::db)?;
         let (key, end) = (self.keyring().digest_key(), tx.now().plus_seconds(LINK_SECONDS));
         let link = sign_in_link::ActiveModel {
             account_id: Set(account.get()),
-            user_id: Set(row.user_id),
+            user_id: Set(id.get()),
             digest_key_id: Set(key.id().into()),
             digest: Set(secret.digest(key).as_bytes().to_vec()),
             created_at: Set(tx.now().micros()),
@@ -130,6 +120,42 @@ impl Store {
         tx.record("sign_in_link.created", format!("user:{id}"), None, None, Some(said)).await?;
         tx.commit().await?;
         Ok(end)
+    }
+
+    /// Takes the second factor of a user of the account away: for whoever lost their app and their
+    /// recovery codes.
+    ///
+    /// # Errors
+    /// As [`Store::create_sign_in_link`].
+    pub async fn forget_second_factor(
+        &self,
+        account: AccountId,
+        email: &Email,
+    ) -> Result<(), StoreError> {
+        let (mut tx, id) = self.for_member(account, email).await?;
+        second_factors::forget(&tx, id).await?;
+        tx.record("second_factor.reset", format!("user:{id}"), None, None, None).await?;
+        tx.commit().await
+    }
+
+    /// Begins a change for a user of the account.
+    async fn for_member(
+        &self,
+        account: AccountId,
+        email: &Email,
+    ) -> Result<(Tx, UserId), StoreError> {
+        let write = self.write().await?;
+        let row = membership::Entity::find()
+            .join(JoinType::InnerJoin, membership::Relation::User.def())
+            .filter(membership::Column::AccountId.eq(account.get()))
+            .filter(membership::Column::State.eq(ACTIVE))
+            .filter(user::Column::Email.eq(email.as_str()))
+            .one(&write.1)
+            .await
+            .map_err(StoreError::db)?
+            .ok_or(StoreError::NotFound)?;
+        let id = UserId::new(row.user_id).map_err(StoreError::corrupt)?;
+        Ok((Tx::over(self, write, account, PrincipalId::User(id), Origin::local()), id))
     }
 
     /// Adds a user with a licence and, through a group of their own, these grants.

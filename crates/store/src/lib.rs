@@ -86,6 +86,7 @@ mod s3;
 mod schedules;
 mod seal;
 mod seats;
+mod second_factors;
 mod service_tokens;
 mod sessions;
 mod ssh_key;
@@ -127,6 +128,7 @@ pub use runs::{
     ClaimedRun, DebugLog, GitDeliveryOutcome, LatestRuns, LogMark, LogPiece, StepWithLogs,
 };
 pub use s3::{S3, S3Keys};
+pub use second_factors::SecondFactor;
 pub use service_tokens::{ImportedToken, NewServiceToken, TokenChange};
 pub use sessions::{Candidate, LiveSession, Proven};
 pub use token_narrowings::Narrowing;

@@ -74,7 +74,7 @@ impl Store {
         proven: Proven,
         hash: &PasswordHash,
     ) -> Result<(), StoreError> {
-        let Proven { account, user } = proven;
+        let Proven { account, user, .. } = proven;
         if (PrincipalId::User(user), account) != (permit.author(), permit.account()) {
             return Err(StoreError::NotFound);
         }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use domain::{
     AccountId, SessionId, Timestamp, UserId,
-    authz::{Credential, Origin, Principal, PrincipalId},
+    authz::{Credential, Origin, Principal, PrincipalId, SystemTask},
     password::{Password, PasswordHash},
-    session::{LIFETIME_SECONDS, SessionSecret, goes_on},
+    secret::TokenSecret,
+    session::{LIFETIME_SECONDS, RESET_SECONDS, SessionSecret, goes_on},
     user::Email,
 };
 use sea_orm::{
@@ -27,6 +28,7 @@ use crate::{
     },
     principals::Known,
     rows::ACTIVE,
+    second_factors,
     tx::Tx,
 };
 
@@ -48,14 +50,22 @@ pub struct Candidate {
 pub struct Proven {
     pub(crate) account: AccountId,
     pub(crate) user: UserId,
+    /// Whether their second factor was shown, too.
+    second: bool,
+}
+
+impl Proven {
+    /// Proof by what opens an account without a second factor.
+    pub(crate) const fn new(account: AccountId, user: UserId) -> Self {
+        Self { account, user, second: false }
+    }
 }
 
 impl Candidate {
     /// Whether the password is theirs. It takes about 20 ms of a core.
     #[must_use]
     pub fn prove(&self, password: &Password) -> Option<Proven> {
-        let (account, user) = (self.account, self.user);
-        self.hash.is_of(password).then_some(Proven { account, user })
+        self.hash.is_of(password).then_some(Proven::new(self.account, self.user))
     }
 }
 
@@ -117,24 +127,90 @@ impl Store {
         rows.into_iter().map(password::Model::into_domain).collect()
     }
 
+    /// Makes a link, good once and for an hour, by which somebody who lost their password sets
+    /// another; its secret was passed in. Gives what the account is called, and when the link ends.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if the account is gone, [`StoreError::Unavailable`].
+    pub async fn create_reset_link(
+        &self,
+        candidate: &Candidate,
+        secret: &TokenSecret,
+        origin: Origin,
+    ) -> Result<(String, Timestamp), StoreError> {
+        let (account, user) = (candidate.account, candidate.user);
+        let (write, by) = (self.write().await?, PrincipalId::System(SystemTask::Messenger));
+        let mut tx = Tx::over(self, write, account, by, origin);
+        let called = account::Entity::find_by_id(account.get()).one(tx.db()).await;
+        let called = called.map_err(StoreError::db)?.ok_or(StoreError::NotFound)?.name;
+        let (key, end) = (self.keyring().digest_key(), tx.now().plus_seconds(RESET_SECONDS));
+        let link = sign_in_link::ActiveModel {
+            account_id: Set(account.get()),
+            user_id: Set(user.get()),
+            digest_key_id: Set(key.id().into()),
+            digest: Set(secret.digest(key).as_bytes().to_vec()),
+            created_at: Set(tx.now().micros()),
+            expires_at: Set(end.micros()),
+            ..Default::default()
+        };
+        sign_in_link::Entity::insert(link).exec(tx.db()).await.map_err(StoreError::db)?;
+        let said = json!({ "expires_at": end });
+        tx.record("password.reset_asked", format!("user:{user}"), None, None, Some(said)).await?;
+        tx.commit().await?;
+        Ok((called, end))
+    }
+
+    /// Whether a second factor is asked of whoever proved who they are.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn wants_second_factor(&self, proven: &Proven) -> Result<bool, StoreError> {
+        second_factors::is_on(self.reader(), proven.account, proven.user).await
+    }
+
+    /// Takes a code of their second factor, or one for when that is lost, once: the proof that opens
+    /// a session, or the one that was passed in if the code is wrong.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn prove_second_factor(
+        &self,
+        proven: Proven,
+        code: &str,
+        origin: Origin,
+    ) -> Result<Result<Proven, Proven>, StoreError> {
+        let (write, by) = (self.write().await?, PrincipalId::User(proven.user));
+        let mut tx = Tx::over(self, write, proven.account, by, origin);
+        if !second_factors::take(self, &mut tx, proven.user, code).await? {
+            return Ok(Err(proven));
+        }
+        let object = format!("user:{}", proven.user);
+        tx.record("second_factor.used", object, None, None, None).await?;
+        tx.commit().await?;
+        Ok(Ok(Proven { second: true, ..proven }))
+    }
+
     /// Opens a session, whose secret was passed in, for whoever proved who they are.
     ///
     /// # Errors
     /// [`StoreError::AddressRefused`], [`StoreError::NotFound`] if they have left the account
-    /// meanwhile, [`StoreError::Unavailable`].
+    /// meanwhile, or have a second factor that was not proved; [`StoreError::Unavailable`].
     pub async fn open_session(
         &self,
         proven: Proven,
         secret: &SessionSecret,
         origin: Origin,
     ) -> Result<(), StoreError> {
-        let Proven { account, user } = proven;
+        let Proven { account, user, second } = proven;
         let write = self.write().await?;
         let mut tx = Tx::over(self, write, account, PrincipalId::User(user), origin.clone());
         let there = crate::memberships::of(account)
             .filter(membership::Column::UserId.eq(user.get()))
             .filter(membership::Column::State.eq(ACTIVE));
         there.one(tx.db()).await.map_err(StoreError::db)?.ok_or(StoreError::NotFound)?;
+        if !second && second_factors::is_on(tx.db(), account, user).await? {
+            return Err(StoreError::NotFound);
+        }
         let key = self.keyring().digest_key();
         let now = tx.now();
         let row = session::ActiveModel {
@@ -333,6 +409,7 @@ pub(crate) async fn set_password(
 /// What opens the console for a user who leaves the account is gone.
 pub(crate) async fn forget(tx: &Tx, user: UserId) -> Result<(), StoreError> {
     end_in(tx.db(), tx.now(), of(tx.account(), user)).await?;
+    second_factors::forget(tx, user).await?;
     password::Entity::delete_by_id((tx.account().get(), user.get()))
         .exec(tx.db())
         .await

@@ -66,6 +66,9 @@ pub(crate) struct SignInLinkArgs {
     /// Whose link it is: a user of the account
     #[arg(long, value_parser = Email::parse)]
     pub(crate) email: Email,
+    /// Takes their second factor away, too: for whoever lost it and the recovery codes
+    #[arg(long)]
+    pub(crate) forget_second_factor: bool,
     /// What the link begins with
     #[arg(
         long,

@@ -10,6 +10,9 @@ use crate::{args::SignInLinkArgs, error::CliError, output};
 pub(super) async fn run(args: &SignInLinkArgs) -> Result<ExitCode, CliError> {
     let store = open_existing(&args.data).await?;
     let made = sign_in_link(&store, args.account, &args.email, &args.public_url).await;
+    if made.is_ok() && args.forget_second_factor {
+        store.forget_second_factor(args.account, &args.email).await?;
+    }
     store.close().await?;
     let (link, ends) = made.map_err(|error| match error {
         CliError::Store(StoreError::NotFound) => {

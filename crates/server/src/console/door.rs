@@ -17,6 +17,7 @@ use super::{
     icons,
     page::{Gate, Page},
     picker::sentence,
+    theme::Theme,
 };
 use crate::{
     app::App,
@@ -27,7 +28,8 @@ use crate::{
 };
 
 /// The pages that are shown to whoever has no session.
-const PUBLIC: [&str; 3] = ["/console/sign-in", "/console/welcome", INVITED];
+const PUBLIC: [&str; 5] =
+    ["/console/sign-in", "/console/sign-in/code", "/console/reset", "/console/welcome", INVITED];
 /// Where the link of an invitation leads.
 const INVITED: &str = "/invites/accept";
 /// Where the assets are.
@@ -40,12 +42,17 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 
 /// Whose session the request is of: what pages say of them.
 #[derive(Debug, Clone)]
-pub(crate) struct Visitor(Arc<LiveSession>);
+pub(crate) struct Visitor(Arc<LiveSession>, Option<Theme>);
 
 impl Visitor {
     /// The session.
     pub(crate) fn session(&self) -> &LiveSession {
         &self.0
+    }
+
+    /// The theme that they chose.
+    pub(crate) fn theme(&self) -> Option<Theme> {
+        self.1
     }
 
     /// The account's plan, as people read it.
@@ -94,13 +101,14 @@ pub(crate) async fn watch(State(app): State<App>, request: Request, next: Next) 
     }
     let (mut parts, body) = request.into_parts();
     let id = parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default();
+    let gate = Gate::dressed_as(&parts);
     let mut response = match enter(&app, &mut parts).await {
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(ApiError::NoCredential) if parts.method == Method::GET => to_sign_in(&app, &parts),
         Err(error) => error.into_response(),
     };
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
-        response = page_of(&failure, &id, &response);
+        response = page_of(&failure, gate, &id, &response);
     }
     dress(&path, response.headers_mut());
     response
@@ -126,7 +134,7 @@ async fn enter(app: &App, parts: &mut Parts) -> Result<(), ApiError> {
         Some((live, origin)) => {
             let caller = Arc::new(Caller::new(Arc::clone(&live.principal), origin));
             parts.extensions.insert(caller);
-            parts.extensions.insert(Visitor(Arc::new(live)));
+            parts.extensions.insert(Visitor(Arc::new(live), Theme::chosen(&parts.headers)));
             Ok(())
         }
         None if PUBLIC.contains(&parts.uri.path()) => Ok(()),
@@ -219,12 +227,12 @@ struct FailurePage<'a> {
 }
 
 /// A failure, told to a person: the status stays.
-fn page_of(failure: &Failure, request_id: &str, response: &Response) -> Response {
+fn page_of(failure: &Failure, gate: Gate, request_id: &str, response: &Response) -> Response {
     let status = response.status();
     let (title, message) = failure.for_people();
     let detail = failure.0.developer_message.as_deref().map(sentence).unwrap_or_default();
     let sign_in = status.as_u16() == 401;
-    let page = FailurePage { gate: Gate, title, message, detail, request_id, sign_in };
+    let page = FailurePage { gate, title, message, detail, request_id, sign_in };
     let mut page = page.render().map_or_else(
         |_| title.to_owned().into_response(),
         |text| axum::response::Html(text).into_response(),

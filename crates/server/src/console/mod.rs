@@ -17,10 +17,15 @@ mod new_token;
 mod page;
 mod permission_sets;
 mod picker;
+pub(crate) mod reset;
 mod rights;
+mod second_factor;
+pub(crate) mod second_step;
 mod service_tokens;
 mod shown_once;
 pub(crate) mod sign_in;
+mod theme;
+mod throttle;
 mod token;
 mod token_edit;
 mod token_grants;
@@ -46,6 +51,10 @@ pub(crate) struct Console {
     pub(crate) attempts: attempts::Attempts,
     /// Secrets that are about to be shown, once.
     pub(crate) shown_once: shown_once::ShownOnce,
+    /// Who has done the first step of two.
+    pub(crate) half_way: second_step::HalfWay,
+    /// Who asked for a link lately.
+    pub(crate) resets: reset::Resets,
 }
 
 /// A page that wants a session, and what is known of it.
@@ -89,6 +98,12 @@ pub fn console_pages() -> Vec<ConsolePage> {
         page(GET, "/console", you::home),
         page(GET, "/console/you", you::show),
         page(POST, "/console/you/password", you::change_password),
+        page(POST, "/console/you/theme", you::choose_theme),
+        page(GET, "/console/you/second-factor", second_factor::show),
+        page(POST, "/console/you/second-factor/begin", second_factor::begin),
+        page(POST, "/console/you/second-factor/confirm", second_factor::confirm),
+        page(POST, "/console/you/second-factor/codes", second_factor::renew),
+        page(POST, "/console/you/second-factor/off", second_factor::off),
         page(POST, "/console/you/sign-out-everywhere", you::sign_out_everywhere),
         page(POST, "/console/sign-out", you::sign_out),
         page(GET, "/console/permission-sets", permission_sets::list),

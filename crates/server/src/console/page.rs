@@ -1,13 +1,16 @@
 //! A page: a template that is filled, or the way to another page.
 
+use std::convert::Infallible;
+
 use askama::Template;
 use axum::{
-    http::{HeaderValue, header},
+    extract::FromRequestParts,
+    http::{HeaderValue, header, request::Parts},
     response::{AppendHeaders, Html, IntoResponse, Redirect, Response},
 };
 use domain::Timestamp;
 
-use super::{assets::assets, door::Visitor};
+use super::{assets::assets, door::Visitor, theme::Theme};
 use crate::{
     endpoint::{Answer, Described},
     error::ApiError,
@@ -65,6 +68,11 @@ pub(crate) struct Shell<'a> {
 }
 
 impl Shell<'_> {
+    /// The theme that was chosen.
+    pub(crate) fn theme(&self) -> Option<&'static str> {
+        self.visitor.theme().map(Theme::key)
+    }
+
     /// Where the stylesheet is.
     #[expect(clippy::unused_self, reason = "templates ask it of the shell")]
     pub(crate) fn style(&self) -> String {
@@ -85,9 +93,29 @@ impl Shell<'_> {
 }
 
 /// What stands around every page of somebody who is not in yet.
-pub(crate) struct Gate;
+pub(crate) struct Gate {
+    theme: Option<Theme>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Gate {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::dressed_as(parts))
+    }
+}
 
 impl Gate {
+    /// The gate as the browser's theme has it.
+    pub(crate) fn dressed_as(parts: &Parts) -> Self {
+        Self { theme: Theme::chosen(&parts.headers) }
+    }
+
+    /// The theme that was chosen.
+    pub(crate) fn theme(&self) -> Option<&'static str> {
+        self.theme.map(Theme::key)
+    }
+
     /// Where the stylesheet is.
     #[expect(clippy::unused_self, reason = "templates ask it of the gate")]
     pub(crate) fn style(&self) -> String {

@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use askama::Template;
-use axum::{extract::State, http::header};
+use axum::extract::State;
 use domain::{
-    authz::{Caller, Origin, OwnTokens, Permit, Read, Write, authorize},
+    authz::{Origin, OwnTokens, Permit, Read},
     password::{Password, PasswordHash},
     session::SessionSecret,
     user::Email,
@@ -14,10 +14,11 @@ use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use store::{Candidate, Proven};
 
 use super::{
-    door::{MaybeVisitor, Visitor, cookie, way_in},
+    door::{MaybeVisitor, Visitor, way_in},
     form::{Asked, Form},
     icons,
     page::{Gate, Page},
+    second_step::let_in,
 };
 use crate::{app::App, error::ApiError, extract::FromWhere};
 
@@ -34,6 +35,7 @@ struct SignIn<'a> {
 /// `GET /console/sign-in`
 pub(crate) async fn show(
     MaybeVisitor(visitor, _): MaybeVisitor,
+    gate: Gate,
     Asked(asked): Asked,
 ) -> Result<Page, ApiError> {
     if visitor.is_some() {
@@ -43,11 +45,13 @@ pub(crate) async fn show(
         Some("Your session ended")
     } else if asked.has("out") {
         Some("You are signed out")
+    } else if asked.has("slow") {
+        Some("The second step was not done in time")
     } else {
         None
     };
     let next = asked.first("next");
-    Page::of(&SignIn { gate: Gate, notice, email: "", next, error: None })
+    Page::of(&SignIn { gate, notice, email: "", next, error: None })
 }
 
 /// `POST /console/sign-in`
@@ -56,7 +60,8 @@ pub(crate) async fn show(
 pub(crate) async fn enter(
     State(app): State<App>,
     FromWhere(origin): FromWhere,
-    MaybeVisitor(_, caller): MaybeVisitor,
+    MaybeVisitor(_, before): MaybeVisitor,
+    gate: Gate,
     Form(form): Form,
 ) -> Result<Page, ApiError> {
     let (typed, next) = (form.first("email"), form.first("next"));
@@ -66,20 +71,15 @@ pub(crate) async fn enter(
         Err(_) => Err(Refused::Wrong(0)),
     };
     let proven = match tried {
-        Ok(proven) => proven,
+        Ok(proven) => (proven, email.map_err(|_| ApiError::Internal)?),
         Err(Refused::Failed(error)) => return Err(error),
         Err(refused) => {
             let (error, message) = refused.told();
-            let page = SignIn { gate: Gate, notice: None, email: typed, next, error: message };
+            let page = SignIn { gate, notice: None, email: typed, next, error: message };
             return Page::refused(&error, &page);
         }
     };
-    if let Some(caller) = caller {
-        leave(&app, &caller).await?;
-    }
-    let secret = SessionSecret::mint(&mut UnwrapErr(SysRng));
-    app.store.open_session(proven, &secret, origin).await?;
-    Ok(Page::to(way_in(next)).with(header::SET_COOKIE, cookie(&app, &secret)))
+    let_in(&app, proven, before.as_ref(), next, origin, gate).await
 }
 
 /// Why nobody was let in.
@@ -128,7 +128,6 @@ async fn attempt(
     let candidates = candidates.map_err(|error| Refused::Failed(error.into()))?;
     let proven = prove(app, candidates, password).await.map_err(Refused::Failed)?;
     if let Some(proven) = proven {
-        attempts.succeeded(email);
         Ok(proven)
     } else {
         tracing::warn!(address = ?origin.address, "a sign-in failed");
@@ -193,10 +192,4 @@ fn salt() -> [u8; PasswordHash::SALT_LEN] {
     let mut salt = [0; PasswordHash::SALT_LEN];
     rand::rand_core::Rng::fill_bytes(&mut UnwrapErr(SysRng), &mut salt);
     salt
-}
-
-/// Ends the session that a browser had before it begins another.
-async fn leave(app: &App, caller: &std::sync::Arc<Caller>) -> Result<(), ApiError> {
-    let permit: Permit<Write, OwnTokens> = authorize(caller, caller.principal().account())?;
-    Ok(app.store.close_session(&permit).await?)
 }

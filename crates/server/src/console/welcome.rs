@@ -4,20 +4,19 @@
 //! the form, and without script a person does.
 
 use askama::Template;
-use axum::{extract::State, http::header};
+use axum::extract::State;
 use domain::{
     password::Password,
     secret::{TokenKind, TokenSecret},
-    session::SessionSecret,
+    user::Email,
 };
-use rand::{rand_core::UnwrapErr, rngs::SysRng};
 use store::{NamesChange, StoreError};
 
 use super::{
-    door::cookie,
-    form::{Fields, Form},
+    form::{Asked, Fields, Form},
     icons,
     page::{Gate, Page},
+    second_step::let_in,
     sign_in::hash,
 };
 use crate::{app::App, error::ApiError, extract::FromWhere};
@@ -29,6 +28,8 @@ const LONGEST_NAME: usize = 255;
 #[template(path = "welcome.html")]
 struct Welcome<'a> {
     gate: Gate,
+    /// Whether they had a password, and lost it.
+    lost: bool,
     public_url: &'a str,
     code: &'a str,
     first_name: &'a str,
@@ -50,33 +51,35 @@ impl Welcome<'_> {
 }
 
 /// `GET /console/welcome`, and `GET /invites/accept`, where the link of an invitation leads.
-pub(crate) async fn show(State(app): State<App>) -> Result<Page, ApiError> {
-    page(&app, &Fields::default(), None)
+pub(crate) async fn show(
+    State(app): State<App>,
+    gate: Gate,
+    Asked(asked): Asked,
+) -> Result<Page, ApiError> {
+    page(&app, gate, &asked, None)
 }
 
 /// `POST /console/welcome`: sets the password, and lets them in.
 pub(crate) async fn come_in(
     State(app): State<App>,
     FromWhere(origin): FromWhere,
+    gate: Gate,
     Form(form): Form,
 ) -> Result<Page, ApiError> {
-    let (secret, password, names) = match read(&app, &form).await {
+    let (secret, email, password, names) = match read(&app, &form).await {
         Ok(read) => read,
-        Err(ReadError::Field(refusal)) => return page(&app, &form, Some(refusal)),
+        Err(ReadError::Field(refusal)) => return page(&app, gate, &form, Some(refusal)),
         Err(ReadError::Failed(error)) => return Err(error),
     };
     let hash = hash(&app, password).await?;
     let proven = match app.store.come_in(&secret, &hash, names, origin.clone()).await {
         Ok(proven) => proven,
         Err(StoreError::Invalid { message, .. } | StoreError::Conflict(message)) => {
-            return page(&app, &form, Some(Refusal { field: "code", message }));
+            return page(&app, gate, &form, Some(Refusal { field: "code", message }));
         }
         Err(error) => return Err(error.into()),
     };
-    let session = SessionSecret::mint(&mut UnwrapErr(SysRng));
-    app.store.open_session(proven, &session, origin).await?;
-    let to = Page::to("/console/service-tokens");
-    Ok(to.with(header::SET_COOKIE, cookie(&app, &session)))
+    let_in(&app, (proven, email), None, "", origin, gate).await
 }
 
 enum ReadError {
@@ -88,7 +91,10 @@ fn wrong(field: &'static str, message: impl Into<String>) -> ReadError {
     ReadError::Field(Refusal { field, message: message.into() })
 }
 
-async fn read(app: &App, form: &Fields) -> Result<(TokenSecret, Password, NamesChange), ReadError> {
+async fn read(
+    app: &App,
+    form: &Fields,
+) -> Result<(TokenSecret, Email, Password, NamesChange), ReadError> {
     let secret = code(form.first("code"))
         .ok_or_else(|| wrong("code", "is not that of a link: copy the whole of it"))?;
     let email = match app.store.expected_guest(&secret).await {
@@ -103,7 +109,7 @@ async fn read(app: &App, form: &Fields) -> Result<(TokenSecret, Password, NamesC
     }
     let first_name = name(form, "first_name")?;
     let last_name = name(form, "last_name")?;
-    Ok((secret, password, NamesChange { first_name, last_name }))
+    Ok((secret, email, password, NamesChange { first_name, last_name }))
 }
 
 /// The code of a link: what stands behind its `#`, or the whole link.
@@ -125,9 +131,10 @@ fn name(form: &Fields, field: &'static str) -> Result<Option<String>, ReadError>
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-fn page(app: &App, form: &Fields, error: Option<Refusal>) -> Result<Page, ApiError> {
+fn page(app: &App, gate: Gate, form: &Fields, error: Option<Refusal>) -> Result<Page, ApiError> {
     let page = Welcome {
-        gate: Gate,
+        gate,
+        lost: form.has("reset"),
         public_url: &app.public_url,
         code: form.first("code"),
         first_name: form.first("first_name"),

@@ -13,6 +13,7 @@ use super::{
     icons,
     page::{Page, Shell, When},
     sign_in::{hash, prove_again},
+    theme::Theme,
 };
 use crate::{app::App, error::ApiError};
 
@@ -66,6 +67,15 @@ pub(super) async fn change_password(
     let hash = hash(&app, password).await?;
     app.store.change_password(&permit, proven, &hash).await?;
     Ok(Page::to("/console/you?changed=1"))
+}
+
+/// `POST /console/you/theme`: what pages look like in this browser.
+pub(super) async fn choose_theme(
+    _permit: Permit<Write, OwnTokens>,
+    Form(form): Form,
+) -> Result<Page, ApiError> {
+    let cookie = Theme::cookie(Theme::parse(form.first("theme")));
+    Ok(Page::to("/console/you").with(header::SET_COOKIE, cookie))
 }
 
 /// `POST /console/you/sign-out-everywhere`

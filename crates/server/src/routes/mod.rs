@@ -72,7 +72,7 @@ pub struct ServedRoute {
 }
 
 /// The public routes: method, path. Everything else wants a token.
-const PUBLIC: [(&str, &str); 13] = [
+const PUBLIC: [(&str, &str); 16] = [
     ("GET", "/"),
     ("GET", "/healthz"),
     ("GET", "/api/openapi.json"),
@@ -81,6 +81,9 @@ const PUBLIC: [(&str, &str); 13] = [
     ("POST", "/hooks/git/{hook_key}"),
     ("GET", "/console/sign-in"),
     ("POST", "/console/sign-in"),
+    ("POST", "/console/sign-in/code"),
+    ("GET", "/console/reset"),
+    ("POST", "/console/reset"),
     ("GET", "/console/welcome"),
     ("POST", "/console/welcome"),
     ("GET", "/console/static/{file}"),
@@ -172,6 +175,9 @@ pub(crate) fn router(app: App) -> Router {
         .route("/hooks/git/{hook_key}", git_hook())
         .route("/console/sign-in", get(console::sign_in::show))
         .route("/console/sign-in", post(console::sign_in::enter))
+        .route("/console/sign-in/code", post(console::second_step::enter))
+        .route("/console/reset", get(console::reset::show))
+        .route("/console/reset", post(console::reset::send))
         .route("/console/welcome", get(console::welcome::show))
         .route("/console/welcome", post(console::welcome::come_in))
         .route("/console/static/{file}", get(console::assets::show));

@@ -37,6 +37,7 @@ mod m0121_token_reminders;
 mod m0122_canaries;
 mod m0130_responsible;
 mod m0131_token_proposals;
+mod m0160_second_factors;
 
 use sea_orm_migration::{
     MigrationTrait, MigratorTrait, async_trait,
@@ -88,6 +89,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0122_canaries::Migration),
             Box::new(m0130_responsible::Migration),
             Box::new(m0131_token_proposals::Migration),
+            Box::new(m0160_second_factors::Migration),
         ]
     }
 }
