@@ -2,6 +2,7 @@
 // flagged, delete, and be refused; by keyboard alone; on every page, in both themes and at two
 // widths, axe finds nothing, nothing is wider than the screen, and nothing comes from elsewhere.
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
@@ -379,6 +380,69 @@ test("a person's own page and the pages of failures are looked at", async () => 
   await look("you");
   assert.equal((await go("/console/no-such-page")).status(), 404);
   await look("not-here");
+});
+
+// The code that an app shows (RFC 6238), so many steps from now.
+function code(key, steps) {
+  const bits = [...key].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter)
+    .toString(2).padStart(5, "0")).join("");
+  const secret = Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
+  const digest = createHmac("sha1", secret).update(step).digest();
+  const number = digest.readUInt32BE(digest[19] & 15) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, "0");
+}
+
+test("a second factor is set up, and asked for", async () => {
+  await go("/console/you/second-factor");
+  await look("second-factor-off");
+  await page.getByRole("button", { name: "Set up" }).click();
+  await page.getByRole("img", { name: "The key as a picture" }).waitFor();
+  await look("second-factor-begun");
+  const key = await page.innerText("#key");
+  await page.getByLabel("2. The code that the app shows").fill(code(key, 0));
+  await page.getByRole("button", { name: "Turn on" }).click();
+  await page.getByText("Your recovery codes").waitFor();
+  const [recovery] = (await page.innerText("#codes")).split("\n");
+  await look("recovery-codes");
+  await page.getByRole("button", { name: "Ines Okafor" }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  const signIn = async () => {
+    await page.fill("#email", "ines@larkfield.example");
+    await page.fill("#password", PASSWORD);
+    await page.keyboard.press("Enter");
+    await isAt("Second step");
+  };
+  await signIn();
+  await page.keyboard.type("000000");
+  await page.keyboard.press("Enter");
+  await page.getByText("This is not a code").waitFor();
+  await look("second-step");
+  await page.fill("#code", code(key, 1));
+  await page.keyboard.press("Enter");
+  await isAt("Service tokens");
+  await page.getByRole("button", { name: "Ines Okafor" }).click();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await signIn();
+  await page.fill("#code", recovery);
+  await page.keyboard.press("Enter");
+  await isAt("Service tokens");
+  await go("/console/you/second-factor");
+  await page.getByText("9 recovery codes are left").waitFor();
+  await look("second-factor-on");
+});
+
+test("light or dark is chosen, and kept", async () => {
+  await go("/console/you");
+  await page.getByLabel("Dark").check();
+  await page.getByRole("button", { name: "Choose" }).click();
+  const scheme = () => page.evaluate(() => getComputedStyle(document.documentElement).colorScheme);
+  assert.equal(await scheme(), "dark");
+  await look("you-dark");
+  await go("/console/reset");
+  assert.equal(await scheme(), "dark");
+  await look("reset");
 });
 
 test("the first load is small, and nothing came from elsewhere", async () => {
