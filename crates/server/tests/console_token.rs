@@ -397,3 +397,15 @@ async fn a_new_token_is_told_in_plain_words_and_made_with_end_and_restrictions()
     let page = browser.post(&new, &admin).await.text();
     assert!(page.contains("read and change everything in acme"), "{page}");
 }
+
+#[tokio::test]
+async fn the_page_of_a_token_takes_six_statements() {
+    let (app, acme, browser) = acme().await;
+    let sales = acme.project("sales").await;
+    let (id, _) =
+        acme.service_token().named("airflow").grant("job_admin", &sales).create_with_id().await;
+    let before = app.store.statements();
+    assert_eq!(browser.get(&format!("{TOKENS}/{id}")).await.status(), 200);
+    let statements = app.store.statements() - before;
+    assert!(statements <= 6, "{statements}");
+}

@@ -112,7 +112,7 @@ pub(super) async fn show(
 /// What was just done, as the address says.
 fn done(asked: &Fields) -> Option<&'static str> {
     const DONE: [(&str, &str); 7] = [
-        ("saved", "Token made"),
+        ("saved", "Secret saved"),
         ("granted", "Grants changed"),
         ("changed", "Token changed"),
         ("held", "Restrictions changed"),
