@@ -291,7 +291,7 @@ fn ten_thousand_uses() -> (Vec<Grant>, Vec<Use>) {
             action: *action,
             at: UsedAt::Project(project(id), *of),
         };
-        uses.extend(ways[id as usize % 40].iter().map(there));
+        uses.extend(ways[usize::try_from(id).unwrap() % 40].iter().map(there));
     }
     assert_eq!(uses.iter().collect::<std::collections::BTreeSet<_>>().len(), 10_000);
     (grants, uses)

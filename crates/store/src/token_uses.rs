@@ -554,9 +554,9 @@ mod tests {
         let mut house = house().await;
         let (token, now) = (house.token().await, house.store.clock().now());
         house.note(token, now, "cron", vec![read_jobs(1), read_jobs(1)]);
-        let taken = house.store.last_used().take().unwrap();
+        let unwritten = house.store.last_used().take().unwrap();
         house.note(token, now, "cron", vec![read_jobs(1)]);
-        house.store.last_used().put_back(taken);
+        house.store.last_used().put_back(unwritten);
 
         let told = house.told(token).await;
         assert_eq!(told.allowed.iter().map(|count| count.allowed).collect::<Vec<_>>(), [3]);

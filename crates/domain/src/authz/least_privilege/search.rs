@@ -10,7 +10,7 @@ use super::{
 };
 use crate::ProjectId;
 
-/// How many comparisons are made at most before what will do is taken: some 30 ms.
+/// How many comparisons are made at most before what will do is taken.
 const STEPS: usize = 4_000_000;
 
 /// A row that is chosen: the index of a candidate, on a project or on all.
