@@ -1,12 +1,14 @@
 // A server with something in it, and a browser before it.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const program = process.env.NARROWGATE;
+const dbt = fileURLToPath(new URL("dbt", import.meta.url));
 const browserProgram = process.env.NARROWGATE_TEST_CHROMIUM ?? "/usr/bin/chromium";
 
 // The tokens that were made elsewhere, long ago.
@@ -52,7 +54,10 @@ export async function openHouse() {
   run("token", "import", "--data-dir", data, "--account", String(made.account_id), old);
   const server = spawn(
     program,
-    ["serve", "--data-dir", data, "--listen", url.slice(7), "--no-runner", "--log", "warn"],
+    [
+      "serve", "--data-dir", data, "--listen", url.slice(7), "--log", "warn",
+      "--dbt", dbt, "--sandbox", "off", "--workers", "2",
+    ],
     { stdio: ["ignore", "ignore", "inherit"] },
   );
   for (let tries = 0; ; tries += 1) {
@@ -63,7 +68,7 @@ export async function openHouse() {
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  const house = { url, folder, server, ...made };
+  const house = { url, folder, server, tokens: {}, ...made };
   await furnish(house);
   return house;
 }
@@ -71,7 +76,7 @@ export async function openHouse() {
 async function furnish(house) {
   const post = async (path, body) => {
     const answer = await api(house, house.personal_token, path, body);
-    if (answer.status !== 201) throw new Error(`${path}: ${JSON.stringify(answer.body)}`);
+    if (![200, 201].includes(answer.status)) throw new Error(`${path}: ${JSON.stringify(answer.body)}`);
     return answer.body.data;
   };
   const v3 = `/api/v3/accounts/${house.account_id}`;
@@ -82,8 +87,70 @@ async function furnish(house) {
       ? { permission_set, all_projects: true } : { permission_set, project_id: projects[at] }));
     const made = await post(`${v3}/service-tokens/`, { name, permission_grants: rows });
     if (!name.startsWith("t")) await api(house, made.token_string, "/api/v2/whoami/");
+    house.tokens[name] = made;
   }
   house.projects = projects;
+  await furnishShop(house, post, `${v3}/projects/${projects[0]}`);
+}
+
+// The project `shop` with a repository, an environment and jobs, two of which have run, three times.
+async function furnishShop(house, post, project) {
+  const v3 = `/api/v3/accounts/${house.account_id}`;
+  const repository = join(house.folder, "shop");
+  mkdirSync(repository);
+  writeFileSync(join(repository, "dbt_project.yml"), "name: shop\n");
+  const git = (...args) => execFileSync("git", args, { cwd: repository });
+  git("init", "--quiet", "--initial-branch", "main");
+  git("add", "--all");
+  const author = ["-c", "user.name=Ines", "-c", "user.email=ines@larkfield.example"];
+  git(...author, "commit", "--quiet", "--message", "The shop");
+  const connection = await post(`${v3}/connections/`, {
+    name: "Shop Warehouse", adapter_version: "duckdb_v0", config: { path: "shop.duckdb" },
+  });
+  const { id: repository_id } = await post(`${project}/repositories/`, { remote_url: repository });
+  await post(`${project}/`, { repository_id, connection_id: connection.id });
+  const environment = await post(`${project}/environments/`, {
+    name: "Production", type: "deployment", deployment_type: "production",
+    connection_id: connection.id,
+  });
+  const job = (name, execute_steps, generate_docs = false) => (
+    post(`/api/v2/accounts/${house.account_id}/jobs/`, {
+      name, project_id: house.projects[0], environment_id: environment.id, execute_steps,
+      generate_docs,
+    })
+  );
+  const good = "dbt build --exclude positive_column_agg_daily_revenue_revenue";
+  house.jobs = {
+    nightly: (await job("Nightly build", ["dbt source freshness", good], true)).id,
+    hourly: (await job("Hourly orders", ["dbt build"])).id,
+    backfill: (await job("Backfill", ["dbt build --select slow"])).id,
+  };
+  for (let times = 0; times < 3; times += 1) {
+    house.runs = {
+      nightly: await trigger(house, "nightly", house.tokens["dagster-nightly"].token_string),
+      hourly: await trigger(house, "hourly"),
+    };
+  }
+  for (const run of Object.values(house.runs)) await endOf(house, run);
+}
+
+// Queues a run of a job, and gives its id.
+export async function trigger(house, job, token = house.personal_token) {
+  const path = `/api/v2/accounts/${house.account_id}/jobs/${house.jobs[job]}/run/`;
+  const answer = await api(house, token, path, { cause: "Started from the walk" });
+  if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
+  return answer.body.data.id;
+}
+
+// Waits until a run has ended, and gives its status.
+export async function endOf(house, run) {
+  const path = `/api/v2/accounts/${house.account_id}/runs/${run}/`;
+  for (let tries = 0; tries < 300; tries += 1) {
+    const { body } = await api(house, house.personal_token, path);
+    if (body.data.is_complete) return body.data.status;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`run ${run} does not end`);
 }
 
 // Asks the API with a token; posts where there is a body.

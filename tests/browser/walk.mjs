@@ -1,12 +1,12 @@
 // A person's walk through the console: sign in, make a token, use it, see it used, see an old one
-// flagged, delete, and be refused; by keyboard alone; on every page, in both themes and at two
+// flagged, delete, and be refused; look at runs, and watch one go on; by keyboard alone; on every page, in both themes and at two
 // widths, axe finds nothing, nothing is wider than the screen, and nothing comes from elsewhere.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { api, closeHouse, openBrowser, openHouse } from "./house.mjs";
+import { api, closeHouse, endOf, openBrowser, openHouse, trigger } from "./house.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const pictures = process.env.NARROWGATE_PICTURES;
@@ -365,6 +365,53 @@ test("without script the same can be done", async () => {
   assert.ok(await page.getByRole("button", { name: "Copy", exact: true }).first().isHidden());
   await page.context().close();
   page = scripted;
+});
+
+test("runs are listed, and one is looked at", async () => {
+  await go("/console");
+  await page.getByRole("link", { name: "Runs", exact: true }).click();
+  await isAt("Runs");
+  await row("Nightly build").first().getByText("dagster-nightly").waitFor();
+  await row("Hourly orders").first().getByText("Error").waitFor();
+  await look("runs");
+  await page.selectOption("#f-status", { label: "Cancelled" });
+  await page.getByText("No run is like this").waitFor();
+  await page.selectOption("#f-status", { label: "Error" });
+  await page.waitForURL(/status=20/);
+  await page.getByRole("link", { name: "Hourly orders", exact: true }).first().click();
+  await isAt("Hourly orders");
+  await page.getByText("17 of 21 tests passed").waitFor();
+  await look("run-failed");
+  await page.getByRole("link", { name: "Artifacts" }).first().click();
+  await isAt("Artifacts");
+  await look("artifacts");
+  const file = await page.getByRole("link", { name: "run_results.json" }).getAttribute("href");
+  assert.equal((await go(file)).headers()["content-type"], "application/json");
+  await go(`/console/runs/${house.runs.nightly}`);
+  await page.getByRole("link", { name: /^dbt build/ }).click();
+  await page.getByText("18 of 21 tests passed").waitFor();
+  await look("run");
+});
+
+test("a run is watched while it goes on, and cancelled", async () => {
+  const run = await trigger(house, "backfill");
+  await go(`/console/runs/${run}`);
+  // Nothing loads the page again: what it says comes to it.
+  await page.evaluate(() => { globalThis.notLoadedAgain = true; });
+  const lines = page.locator(".log li", { hasText: "OK created sql table" });
+  await lines.nth(2).waitFor();
+  await page.locator("#run-log").getByText("Live", { exact: true }).waitFor();
+  const before = await lines.count();
+  await lines.nth(before + 2).waitFor();
+  assert.equal(await lines.first().locator("b.good").innerText(), "OK");
+  await look("run-live");
+  await page.getByRole("link", { name: "Cancel run" }).click();
+  await look("cancel-run");
+  await page.getByRole("button", { name: "Cancel run" }).click();
+  await page.evaluate(() => { globalThis.notLoadedAgain = true; });
+  await page.locator("#run-head").getByText("Cancelled").waitFor();
+  assert.ok(await page.evaluate(() => globalThis.notLoadedAgain), "the page was loaded again");
+  assert.equal(await endOf(house, run), 30);
 });
 
 test("permission sets are looked up", async () => {

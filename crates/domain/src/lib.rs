@@ -67,6 +67,7 @@ pub mod reach;
 pub mod repository;
 pub mod run;
 pub mod run_report;
+pub mod run_results;
 pub mod scan;
 pub mod seats;
 pub mod second_factor;

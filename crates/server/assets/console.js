@@ -87,3 +87,96 @@ if (planned) {
     if (!summary.contains(event.target)) ask();
   });
 }
+
+// A run that goes on: the log of its step comes as it is written, the rest of the page follows.
+const WORDS = [["OK", "good"], ["PASS", "good"], ["WARN", "warn"], ["ERROR", "bad"], ["FAIL", "bad"], ["SKIP", "warn"]];
+const MOST_LINES = 5000;
+let stream;
+
+// A line as the server writes them (log_view.rs).
+function lineOf(text) {
+  const [, time = "", rest] = /^(?:(\d\d:\d\d:\d\d)(?: {2}|$))?(.*)$/s.exec(text);
+  const found = WORDS.map(([word, kind]) => ({
+    at: rest.search(new RegExp(`(?<![\\p{L}\\p{N}_=-])${word}(?![\\p{L}\\p{N}_=-])`, "u")), word, kind,
+  })).filter(({ at }) => at >= 0).sort((one, other) => one.at - other.at)[0];
+  const line = document.createElement("li");
+  const said = document.createElement("span");
+  if (found) {
+    const mark = document.createElement("b");
+    mark.className = found.kind;
+    mark.textContent = found.word;
+    said.append(rest.slice(0, found.at), mark, rest.slice(found.at + found.word.length));
+  } else {
+    said.append(rest);
+  }
+  const when = document.createElement("time");
+  when.append(time);
+  line.append(when, said);
+  return line;
+}
+
+function followLog() {
+  stream?.close();
+  const log = document.querySelector("[data-events]");
+  if (!log) return;
+  const list = log.querySelector("ol");
+  let partial = "";
+  log.scrollTop = log.scrollHeight;
+  stream = new EventSource(log.dataset.events);
+  stream.addEventListener("log", ({ data }) => {
+    const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    const lines = (partial + JSON.parse(data).text).split("\n");
+    partial = lines.pop();
+    list.append(...lines.map(lineOf));
+    while (list.childElementCount > MOST_LINES) {
+      list.firstElementChild.remove();
+      log.classList.add("cut");
+    }
+    if (isAtEnd) log.scrollTop = log.scrollHeight;
+  });
+  stream.addEventListener("progress", refresh);
+  for (const last of ["end", "refused"]) {
+    stream.addEventListener(last, () => {
+      stream.close();
+      if (partial) list.append(lineOf(partial));
+      log.removeAttribute("data-events");
+      refresh();
+    });
+  }
+}
+
+// Puts what has changed in place of what was, but for a log that is being written.
+let asking = false;
+async function refresh() {
+  if (asking) return;
+  asking = true;
+  try {
+    const answer = await fetch(location.href);
+    if (answer.redirected) return location.reload();
+    if (!answer.ok) return;
+    const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+    let begun = false;
+    for (const old of document.querySelectorAll("[data-swap]")) {
+      const piece = next.getElementById(old.id);
+      const isWritten = old.querySelector("[data-events]") && piece?.querySelector("[data-events]");
+      if (!piece || isWritten || piece.outerHTML === old.outerHTML) continue;
+      const link = old.contains(document.activeElement) && document.activeElement.getAttribute("href");
+      old.replaceWith(document.adoptNode(piece));
+      if (link) piece.querySelector(`[href="${CSS.escape(link)}"]`)?.focus();
+      begun ||= piece.querySelector("[data-events]") !== null;
+    }
+    if (begun) followLog();
+  } catch {
+    // The server is away: the next look may find it.
+  } finally {
+    asking = false;
+  }
+}
+
+if (document.querySelector("[data-live]")) {
+  followLog();
+  const looking = setInterval(() => {
+    if (document.querySelector("[data-live]")) refresh();
+    else clearInterval(looking);
+  }, 3000);
+}

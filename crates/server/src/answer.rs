@@ -180,6 +180,15 @@ pub(crate) struct File {
     pub(crate) content_type: &'static str,
 }
 
+impl File {
+    /// JSON is told as such, everything else as text: no browser runs it.
+    pub(crate) fn named(path: &str, content: ArtifactContent) -> Self {
+        let json = path.rsplit_once('.').is_some_and(|(_, suffix)| suffix == "json");
+        let content_type = if json { "application/json" } else { "text/plain; charset=utf-8" };
+        Self { content: Content::Read(content), content_type }
+    }
+}
+
 impl IntoResponse for File {
     fn into_response(self) -> Response {
         let content_type = [(header::CONTENT_TYPE, self.content_type)];

@@ -14,6 +14,7 @@ use domain::{
     authz::{AccessMarker, Caller, KindMarker, Origin, Permit, Principal, authorize},
     kept::{Id, Noun},
     secret::TokenSecret,
+    session::SessionSecret,
     token_rotation::{InvalidReplayKey, ReplayKey},
     webhook::{EventKey, ReceiptKey, WebhookKey},
 };
@@ -27,7 +28,7 @@ use crate::{app::App, error::ApiError, request_id::RequestId, uses::CallerSeen};
 pub(crate) const MAX_BODY: usize = 1 << 20;
 
 /// Where a stream that broke off goes on.
-const LAST_EVENT_ID: &str = "last-event-id";
+pub(crate) const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Who calls: read once a request, kept in its extensions.
 pub(crate) async fn caller(parts: &mut Parts, app: &App) -> Result<Arc<Caller>, ApiError> {
@@ -132,19 +133,29 @@ fn agent(headers: &HeaderMap) -> String {
 
 /// Who calls, to be asked again while an answer goes on.
 pub(crate) struct Standing {
-    secret: TokenSecret,
+    proof: Proof,
     origin: Origin,
     account: AccountId,
 }
 
+/// What was presented.
+enum Proof {
+    Token(TokenSecret),
+    /// By the console's door, which leaves it in the request.
+    Session(SessionSecret),
+}
+
 impl Standing {
     /// What the caller may now, read from the database: a token that was revoked, narrowed or may
-    /// no longer come from its address gets what a new request would get.
+    /// no longer come from its address, or a session that ended, gets what a new request would get.
     pub(crate) async fn permit<A: AccessMarker, K: KindMarker>(
         &self,
         app: &App,
     ) -> Result<Permit<A, K>, ApiError> {
-        let principal = app.store.authenticate_anew(&self.secret, &self.origin).await?;
+        let principal = match &self.proof {
+            Proof::Token(secret) => app.store.authenticate_anew(secret, &self.origin).await?,
+            Proof::Session(secret) => app.store.session_anew(secret, &self.origin).await?,
+        };
         let principal = principal.ok_or(ApiError::Unauthenticated)?;
         let caller = Arc::new(Caller::new(principal, self.origin.clone()));
         Ok(authorize(&caller, self.account)?)
@@ -157,7 +168,11 @@ impl FromRequestParts<App> for Standing {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let caller = caller(parts, app).await?;
         let account = account(parts, &caller).await?;
-        Ok(Self { secret: presented(parts)?, origin: origin(parts, app), account })
+        let proof = match parts.extensions.get::<SessionSecret>() {
+            Some(secret) => Proof::Session(secret.clone()),
+            None => Proof::Token(presented(parts)?),
+        };
+        Ok(Self { proof, origin: origin(parts, app), account })
     }
 }
 

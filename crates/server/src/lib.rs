@@ -19,6 +19,7 @@ mod error;
 mod exports;
 mod extract;
 mod failures;
+mod following;
 mod git_hooks;
 mod leak_keys;
 mod leaks;

@@ -4,6 +4,7 @@
 //! are there and what their SHA-256 is, and is written after them. They are put there whole or not
 //! at all, and what is read is held to the row.
 
+use bytes::Bytes;
 use domain::{
     AccountId, JobId, RunId,
     authz::{Permit, Read, Runs, Write},
@@ -43,6 +44,17 @@ pub struct Artifact {
     pub path: String,
     /// Its size in bytes.
     pub size: u64,
+}
+
+/// An artifact of a step, with its bytes.
+#[derive(Debug, Clone)]
+pub struct ArtifactOfStep {
+    /// The run.
+    pub run: RunId,
+    /// The index of its step.
+    pub step: u32,
+    /// The bytes; `None` if there are more of them than were asked for.
+    pub bytes: Option<Bytes>,
 }
 
 impl Store {
@@ -113,6 +125,45 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// The artifacts with this path of all steps of these runs, or of the steps with this index, by
+    /// run and step, in one statement; of those with more than `most` bytes, only that they are
+    /// there.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] (not what was stored), [`StoreError::Unavailable`].
+    pub async fn artifacts_of_steps(
+        &self,
+        permit: &Permit<Read, Runs>,
+        (runs, step): (&[RunId], Option<u32>),
+        path: &str,
+        most: u64,
+    ) -> Result<Vec<ArtifactOfStep>, StoreError> {
+        let of = reached(permit).filter(run::Column::Id.is_in(runs.iter().map(|run| run.get())));
+        let rows = Entity::find()
+            .filter(
+                Column::RunId.in_subquery(of.select_only().column(run::Column::Id).into_query()),
+            )
+            .filter(Column::Path.eq(path))
+            .apply_if(step, |rows, step| rows.filter(Column::Step.eq(i64::from(step))))
+            .order_by_asc(Column::RunId)
+            .order_by_asc(Column::Step)
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            let run = RunId::new(row.run_id).map_err(StoreError::corrupt)?;
+            let step = u32::try_from(row.step).map_err(StoreError::corrupt)?;
+            let bytes = if u64::try_from(row.size).is_ok_and(|size| size <= most) {
+                Some(self.content_of(permit.account(), row).await?.bytes().await?)
+            } else {
+                None
+            };
+            found.push(ArtifactOfStep { run, step, bytes });
+        }
+        Ok(found)
     }
 
     /// One artifact of a run: of the given step, or else of the last step that has it.

@@ -57,12 +57,27 @@ impl Store {
         permit: &Permit<Read, Runs>,
         project: ProjectId,
     ) -> Result<((JobId, RunId), SourceFreshness), StoreError> {
+        if let Some(found) = self.freshness_of(permit, project).await? {
+            return Ok(found);
+        }
+        let reason = "no run has looked at the freshness of sources yet";
+        Err(self.missing(permit, project, reason).await)
+    }
+
+    /// The same, in one statement: `None` also where there is no such project.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if what the run left cannot be read, [`StoreError::Unavailable`].
+    pub async fn freshness_of(
+        &self,
+        permit: &Permit<Read, Runs>,
+        project: ProjectId,
+    ) -> Result<Option<((JobId, RunId), SourceFreshness)>, StoreError> {
         let counts = Condition::all()
             .add(run::Column::HasSources.eq(true))
             .add(of_job_or("freshness_job", Expr::value(true)));
         let Some((run, artifact)) = self.newest(permit, project, SOURCES, counts).await? else {
-            let reason = "no run has looked at the freshness of sources yet";
-            return Err(self.missing(permit, project, reason).await);
+            return Ok(None);
         };
         let unread = |why: &dyn std::fmt::Display| {
             StoreError::Conflict(format!("{SOURCES} of run {} cannot be read: {why}", run.id))
@@ -73,7 +88,7 @@ impl Store {
         let bytes = self.content_of(permit.account(), artifact).await?.bytes().await?;
         let found = SourceFreshness::parse(&bytes).map_err(|wrong| unread(&wrong))?;
         let job = JobId::new(run.job_id).map_err(StoreError::corrupt)?;
-        Ok(((job, RunId::new(run.id).map_err(StoreError::corrupt)?), found))
+        Ok(Some(((job, RunId::new(run.id).map_err(StoreError::corrupt)?), found)))
     }
 
     /// The newest artifact of this path of a project's runs that meet the condition, in one

@@ -67,6 +67,7 @@ mod many_tokens;
 mod memberships;
 mod migrations;
 mod model_notifications;
+mod names;
 mod notifications;
 mod old_secret_uses;
 mod outbox;
@@ -110,7 +111,7 @@ mod webhooks;
 
 pub use accounts::AccountChange;
 pub use artifact_store::{ArtifactContent, ArtifactPlace};
-pub use artifacts::Artifact;
+pub use artifacts::{Artifact, ArtifactOfStep};
 pub use audit::AuditError;
 pub use bootstrap::{Bootstrapped, NewAccount};
 pub use check::Places;
@@ -123,9 +124,10 @@ pub use ip_restrictions::RuleOfSet;
 pub use keyring::{Keyring, KeyringError};
 pub use makers::Maker;
 pub use many_tokens::PlannedToken;
+pub use names::{Choice, Named, Names};
 pub use outbox::Ticket;
 pub use runs::{
-    ClaimedRun, DebugLog, GitDeliveryOutcome, LatestRuns, LogMark, LogPiece, StepWithLogs,
+    ClaimedRun, DebugLog, GitDeliveryOutcome, LatestRuns, LogEnd, LogMark, LogPiece, StepWithLogs,
 };
 pub use s3::{S3, S3Keys};
 pub use second_factors::SecondFactor;

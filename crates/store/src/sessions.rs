@@ -250,15 +250,9 @@ impl Store {
         let rows = self.session_rows(secret).await?;
         let now = self.clock().now();
         let Some(first) = rows.first() else { return Ok(None) };
-        let seen_at = time(first.seen_at)?;
-        if !goes_on(now, seen_at, time(first.expires_at)?) {
-            return Ok(None);
-        }
-        let rules = first.ip_rules_enabled.then_some(first.ip_rules_revision);
-        let principal = Arc::new(principal(&rows, first)?);
-        let known = Known { principal, rules, ends_at: None, is_replaced: false };
-        let Some(principal) = self.admitted(Some(known), origin).await? else { return Ok(None) };
-        if now.seconds_since(seen_at) >= NOTED_EVERY_SECONDS {
+        let known = self.known(&rows, first)?;
+        let Some(principal) = self.admitted(known, origin).await? else { return Ok(None) };
+        if now.seconds_since(time(first.seen_at)?) >= NOTED_EVERY_SECONDS {
             self.note_session(first.id, now).await?;
         }
         let name = format!("{} {}", first.first_name, first.last_name).trim().to_owned();
@@ -269,6 +263,32 @@ impl Store {
             account_name: first.name.clone(),
             since: time(first.created_at)?,
         }))
+    }
+
+    /// Who a session is of, while an answer to it goes on; no use of it is noted. `None` once it has
+    /// ended.
+    ///
+    /// # Errors
+    /// [`StoreError::AddressRefused`], [`StoreError::Unavailable`].
+    pub async fn session_anew(
+        &self,
+        secret: &SessionSecret,
+        origin: &Origin,
+    ) -> Result<Option<Arc<Principal>>, StoreError> {
+        let rows = self.session_rows(secret).await?;
+        let known = rows.first().map(|first| self.known(&rows, first)).transpose()?.flatten();
+        self.admitted(known, origin).await
+    }
+
+    /// Who a session is of, if it goes on.
+    fn known(&self, rows: &[Row], first: &Row) -> Result<Option<Known>, StoreError> {
+        let (seen_at, expires_at) = (time(first.seen_at)?, time(first.expires_at)?);
+        if !goes_on(self.clock().now(), seen_at, expires_at) {
+            return Ok(None);
+        }
+        let rules = first.ip_rules_enabled.then_some(first.ip_rules_revision);
+        let principal = Arc::new(principal(rows, first)?);
+        Ok(Some(Known { principal, rules, ends_at: None, is_replaced: false }))
     }
 
     async fn session_rows(&self, secret: &SessionSecret) -> Result<Vec<Row>, StoreError> {

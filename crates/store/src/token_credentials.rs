@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    ServiceTokenId, Timestamp, TokenCredentialId, secret::TokenSecret, service_token::ServiceToken,
+    ServiceTokenId, Timestamp, TokenCredentialId,
+    authz::{Permit, Read, ServiceTokens},
+    secret::TokenSecret,
+    service_token::ServiceToken,
 };
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
@@ -11,7 +14,8 @@ use sea_orm::{
 };
 
 use crate::{
-    StoreError,
+    Store, StoreError,
+    credential::digest_of,
     entities::{
         old_secret_use,
         service_token_credential::{ActiveModel, Column, Entity, Model},
@@ -22,6 +26,33 @@ use crate::{
 
 /// How many secrets of a token are known again after they were replaced.
 const MOST_KNOWN: usize = 9;
+
+impl Store {
+    /// The service token of the account that a secret opens, or did once, and whether it opens it now,
+    /// in one statement. It is no use of the token.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn token_of_secret(
+        &self,
+        permit: &Permit<Read, ServiceTokens>,
+        secret: &TokenSecret,
+    ) -> Result<Option<(ServiceTokenId, bool)>, StoreError> {
+        let found = Entity::find()
+            .filter(Column::AccountId.eq(permit.account().get()))
+            .filter(digest_of(self.keyring(), secret, Column::DigestKeyId, Column::Digest))
+            .one(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        let now = self.clock().now();
+        found
+            .map(|row| {
+                let id = ServiceTokenId::new(row.service_token_id).map_err(StoreError::corrupt)?;
+                Ok((id, row.into_domain()?.life.is_open(now)))
+            })
+            .transpose()
+    }
+}
 
 /// The credentials of these tokens, by token.
 pub(crate) async fn of(

@@ -7,21 +7,21 @@ use std::{
 
 use domain::{
     AccountId, AccountPlan, NodeCounts, ProjectId, RunId,
-    authz::{self, Permit, Write, kinds::Billing as BillingKind},
+    authz::{self, Permit, Runs, Write, kinds::Billing as BillingKind},
     usage::{Billing, Month, Months, Seats, Usage},
     user::Email,
 };
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, FromQueryResult, QueryFilter as _,
-    QuerySelect as _, Select,
-    sea_query::{Alias, Expr, ExprTrait as _, Func, OnConflict, SimpleExpr},
+    QuerySelect as _, QueryTrait as _, Select,
+    sea_query::{Alias, Expr, ExprTrait as _, Func, OnConflict, Query, SimpleExpr},
 };
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    Store, StoreError, dialect,
+    Store, StoreError, artifacts, dialect,
     entities::{account, membership, project, run, run_usage},
     rows::{from_text, only, to_text},
     tx::Tx,
@@ -97,6 +97,37 @@ impl Store {
             .collect::<Result<_, StoreError>>()?;
         usage.sort_by(|a, b| (&a.month, a.project).cmp(&(&b.month, b.project)));
         Ok(usage)
+    }
+
+    /// How many warnings each of these runs gave that gave any, in one statement.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn run_warnings(
+        &self,
+        permit: &Permit<authz::Read, Runs>,
+        runs: &[RunId],
+    ) -> Result<BTreeMap<RunId, u64>, StoreError> {
+        use run_usage::Column;
+
+        let of = artifacts::reached(permit)
+            .filter(run::Column::Id.is_in(runs.iter().map(|run| run.get())))
+            .select_only()
+            .column(run::Column::Id);
+        let rows: Vec<(i64, i64)> = run_usage::Entity::find()
+            .select_only()
+            .column(Column::RunId)
+            .expr(Expr::col(Column::Warnings).sum())
+            .filter(Column::RunId.in_subquery(of.into_query()))
+            .filter(Column::Warnings.gt(0))
+            .group_by(Column::RunId)
+            .into_tuple()
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        let row =
+            |(run, warnings)| Ok((RunId::new(run).map_err(StoreError::corrupt)?, count(warnings)?));
+        rows.into_iter().map(row).collect()
     }
 
     /// Who is billed, and for what.
@@ -284,6 +315,17 @@ async fn sum_up(tx: &Tx, run: RunId) -> Result<(), StoreError> {
         .await
         .map_err(StoreError::db)?;
     Ok(())
+}
+
+/// The same of each row of a select of runs.
+pub(crate) fn warnings_of_row() -> SimpleExpr {
+    let of = (run_usage::Entity, run_usage::Column::RunId);
+    let sum = Query::select()
+        .expr(Expr::col((run_usage::Entity, run_usage::Column::Warnings)).sum())
+        .from(run_usage::Entity)
+        .and_where(Expr::col(of).equals((run::Entity, run::Column::Id)))
+        .take();
+    SimpleExpr::SubQuery(None, Box::new(sum.into()))
 }
 
 /// How many warnings a run's steps gave together.

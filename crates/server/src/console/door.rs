@@ -10,7 +10,11 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use domain::{Plan, authz::Caller, session::SessionSecret};
+use domain::{
+    Plan,
+    authz::{Access, Action, Caller, ResourceKind},
+    session::SessionSecret,
+};
 use store::LiveSession;
 
 use super::{
@@ -64,6 +68,13 @@ impl Visitor {
             Some(Plan::Enterprise) => "Enterprise",
             None => "Cancelled",
         }
+    }
+}
+
+impl Visitor {
+    /// Whether they may read this kind of thing anywhere: what the navigation shows.
+    pub(crate) fn reads(&self, kind: ResourceKind) -> bool {
+        self.0.principal.holds(Action::new(Access::Read, kind))
     }
 }
 
@@ -126,15 +137,16 @@ async fn enter(app: &App, parts: &mut Parts) -> Result<(), ApiError> {
         Some(secret) => {
             let origin = origin(parts, app);
             let live = app.store.session_from(&secret, &origin).await?;
-            live.map(|live| (live, origin))
+            live.map(|live| (live, origin, secret))
         }
         None => None,
     };
     match live {
-        Some((live, origin)) => {
+        Some((live, origin, secret)) => {
             let caller = Arc::new(Caller::new(Arc::clone(&live.principal), origin));
             parts.extensions.insert(caller);
             parts.extensions.insert(Visitor(Arc::new(live), Theme::chosen(&parts.headers)));
+            parts.extensions.insert(secret);
             Ok(())
         }
         None if PUBLIC.contains(&parts.uri.path()) => Ok(()),
@@ -212,7 +224,7 @@ fn to_sign_in(app: &App, parts: &Parts) -> Response {
 pub(crate) fn way_in(next: &str) -> &str {
     let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let inside = next.starts_with("/console/") && !next.contains("//");
-    if plain && inside { next } else { "/console/service-tokens" }
+    if plain && inside { next } else { "/console" }
 }
 
 #[derive(Template)]
@@ -244,8 +256,12 @@ fn page_of(failure: &Failure, gate: Gate, request_id: &str, response: &Response)
     page
 }
 
-/// The headers that every answer of the console has.
+/// The headers that every answer of the console has, but for a page that was made elsewhere: that is
+/// shut in by its own, and a browser would not show it with ours.
 fn dress(path: &str, headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        return;
+    }
     let value = HeaderValue::from_static;
     headers.insert(header::REFERRER_POLICY, value("no-referrer"));
     headers.insert(HeaderName::from_static("cross-origin-opener-policy"), value("same-origin"));

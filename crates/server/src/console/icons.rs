@@ -24,7 +24,7 @@ icons! {
     PEN = "<path d=\"m10.75 2.75 2.5 2.5-8 8H2.75v-2.5z\"/>";
     /// Two bars: disable.
     PAUSE = "<path d=\"M5.25 3v10M10.75 3v10\"/>";
-    /// A triangle to the right: enable.
+    /// A triangle to the right: runs; enable.
     PLAY = "<path d=\"M4.75 2.75 12.5 8l-7.75 5.25z\"/>";
     /// A triangle: a warning.
     WARN = "<path d=\"M8 2.25 14.5 13.5h-13z\"/><path d=\"M8 6.5v3.25M8 11.6v.1\"/>";
@@ -40,6 +40,18 @@ icons! {
     COPY = "<path d=\"M5.75 5.75h7.5v7.5h-7.5z\"/><path d=\"M10.25 5.5V2.75h-7.5v7.5H5.5\"/>";
     /// A grid: permission sets.
     GRID = "<path d=\"M2.25 2.25h11.5v11.5H2.25zM2.25 6h11.5M2.25 10h11.5M6 2.25v11.5M10 2.25v11.5\"/>";
+    /// An open circle that turns: under way.
+    RUNNING = "<path d=\"M8 1.75A6.25 6.25 0 1 1 1.75 8\"/>";
+    /// A dashed circle: waiting.
+    WAITING = "<circle cx=\"8\" cy=\"8\" r=\"6.25\" stroke-dasharray=\"1.6 2.2\"/>";
+    /// A line in a circle: nothing came of it.
+    NOTHING = "<circle cx=\"8\" cy=\"8\" r=\"6.25\"/><path d=\"M5 8h6\"/>";
+    /// A square: stop.
+    STOP = "<path d=\"M3.75 3.75h8.5v8.5h-8.5z\"/>";
+    /// A folder: files.
+    FOLDER = "<path d=\"M1.75 3.25h4.5l1.5 2h6.5v8H1.75z\"/>";
+    /// An arrow down to a line: as a file.
+    DOWN = "<path d=\"M8 2v8M4.75 7 8 10.25 11.25 7M2.5 13.5h11\"/>";
     /// A glass: search.
     SEARCH = "<circle cx=\"7\" cy=\"7\" r=\"4.5\"/><path d=\"m10.5 10.5 3.25 3.25\"/>";
 }

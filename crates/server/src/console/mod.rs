@@ -5,20 +5,28 @@
 //! permit, which the one decision function gave, and which the store is shown. Pages are made by
 //! the server and work without script.
 
+mod artifacts;
 pub(crate) mod assets;
 mod attempts;
+mod behind;
 mod delete_token;
 pub(crate) mod door;
 mod form;
 mod fresh;
 mod held_to;
 mod icons;
+mod log_view;
+mod marks;
 mod new_token;
 mod page;
+mod paging;
 mod permission_sets;
 mod picker;
 pub(crate) mod reset;
 mod rights;
+mod run;
+mod run_view;
+mod runs;
 mod second_factor;
 pub(crate) mod second_step;
 mod service_tokens;
@@ -26,6 +34,7 @@ mod shown_once;
 pub(crate) mod sign_in;
 mod theme;
 mod throttle;
+mod timeline;
 mod token;
 mod token_edit;
 mod token_grants;
@@ -94,6 +103,7 @@ pub fn console_pages() -> Vec<ConsolePage> {
     const CANCEL: &str = "/console/service-tokens/{service_token_id}/rotate/cancel";
     const SWITCH: &str = "/console/service-tokens/{service_token_id}/switch";
     const DELETE: &str = "/console/service-tokens/{service_token_id}/delete";
+    const CANCEL_RUN: &str = "/console/runs/{run_id}/cancel";
     vec![
         page(GET, "/console", you::home),
         page(GET, "/console/you", you::show),
@@ -126,5 +136,14 @@ pub fn console_pages() -> Vec<ConsolePage> {
         page(POST, SWITCH, token::switch),
         page(GET, DELETE, delete_token::ask),
         page(POST, DELETE, delete_token::delete),
+        page(GET, "/console/runs", runs::list),
+        page(GET, "/console/runs/{run_id}", run::show),
+        page(GET, CANCEL_RUN, run::ask_to_cancel),
+        page(POST, CANCEL_RUN, run::cancel),
+        page(POST, "/console/runs/{run_id}/retry", run::retry),
+        page(GET, "/console/runs/{run_id}/artifacts", artifacts::list),
+        page(GET, "/console/runs/{run_id}/artifacts/{*remainder}", artifacts::show),
+        page(GET, "/console/steps/{step_id}/log", run::log),
+        page(GET, "/console/steps/{step_id}/events", run::events),
     ]
 }

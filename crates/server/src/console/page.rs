@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, header, request::Parts},
     response::{AppendHeaders, Html, IntoResponse, Redirect, Response},
 };
-use domain::Timestamp;
+use domain::{Timestamp, authz::ResourceKind};
 
 use super::{assets::assets, door::Visitor, theme::Theme};
 use crate::{
@@ -71,6 +71,16 @@ impl Shell<'_> {
     /// The theme that was chosen.
     pub(crate) fn theme(&self) -> Option<&'static str> {
         self.visitor.theme().map(Theme::key)
+    }
+
+    /// Whether the navigation shows runs.
+    pub(crate) fn shows_runs(&self) -> bool {
+        self.visitor.reads(ResourceKind::Runs)
+    }
+
+    /// Whether it shows service tokens.
+    pub(crate) fn shows_tokens(&self) -> bool {
+        self.visitor.reads(ResourceKind::ServiceTokens)
     }
 
     /// Where the stylesheet is.
@@ -163,6 +173,20 @@ impl When {
     }
 }
 
+/// How long something took, for a person: `43 s`, `1 min 18 s`, `2 h 5 min`, `26 days`.
+pub(crate) fn span(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    match (seconds / 60, seconds / 3_600, seconds / 86_400) {
+        (0, ..) => format!("{seconds} s"),
+        (minutes, 0, _) if seconds % 60 == 0 => format!("{minutes} min"),
+        (minutes, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (minutes, hours, 0) if minutes % 60 == 0 => format!("{hours} h"),
+        (minutes, hours, 0) => format!("{hours} h {} min", minutes % 60),
+        (_, _, 1) => "1 day".to_owned(),
+        (_, _, days) => format!("{days} days"),
+    }
+}
+
 fn relative(seconds: i64) -> Option<String> {
     match (seconds / 60, seconds / 3_600, seconds / 86_400) {
         (minutes, 0, _) => Some(format!("{} min", minutes.max(1))),
@@ -175,6 +199,22 @@ fn relative(seconds: i64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_is_told_by_its_two_largest_parts() {
+        for (seconds, told) in [
+            (-3, "0 s"),
+            (43, "43 s"),
+            (60, "1 min"),
+            (78, "1 min 18 s"),
+            (3_600, "1 h"),
+            (7_500, "2 h 5 min"),
+            (90_000, "1 day"),
+            (26 * 86_400 + 5, "26 days"),
+        ] {
+            assert_eq!(span(seconds), told);
+        }
+    }
 
     #[test]
     fn a_time_is_told_relative_within_thirty_days_and_exact_beside_it() {

@@ -13,6 +13,7 @@ use super::{
     form::{Asked, Fields},
     icons,
     page::{Page, Shell},
+    paging::{Choice, Pages},
     token_view::{ProjectNames, TokenView, curl, is_expiring, is_unused, project_names},
 };
 use crate::{app::App, error::ApiError};
@@ -50,27 +51,11 @@ struct List<'a> {
     pages: Pages,
 }
 
-/// An option of a filter.
-struct Choice {
-    value: String,
-    label: String,
-    chosen: bool,
-}
-
 /// A head that sorts: where it leads, and how it stands.
 struct Head {
     label: &'static str,
     link: String,
     order: Option<&'static str>,
-}
-
-/// Where in a long list.
-struct Pages {
-    first: usize,
-    last: usize,
-    found: usize,
-    before: Option<String>,
-    after: Option<String>,
 }
 
 /// What of the list is wanted.
@@ -180,16 +165,7 @@ impl Wanted {
     }
 
     fn pages(&self, found: usize) -> Pages {
-        let last_page = found.div_ceil(ROWS).max(1);
-        let page = self.page.min(last_page);
-        let link = |page| Self { page, ..self.clone() }.link();
-        Pages {
-            first: ((page - 1) * ROWS + 1).min(found),
-            last: (page * ROWS).min(found),
-            found,
-            before: (page > 1).then(|| link(page - 1)),
-            after: (page < last_page).then(|| link(page + 1)),
-        }
+        Pages::new(self.page, ROWS, found, |page| Self { page, ..self.clone() }.link())
     }
 }
 
@@ -249,26 +225,14 @@ fn sets(tokens: &[ServiceToken], chosen: Option<PermissionSet>) -> Vec<Choice> {
         rows.any(|row| row.grant.permission_set() == set)
     };
     let held = catalogue().sets().filter(|row| has(row.set) || chosen == Some(row.set));
-    held.map(|row| Choice {
-        value: row.key.clone(),
-        label: row.label.clone(),
-        chosen: chosen == Some(row.set),
-    })
-    .collect()
+    let chosen = chosen.map(PermissionSet::key).unwrap_or_default();
+    held.map(|row| Choice::new(&row.key, &row.label, chosen)).collect()
 }
 
 fn projects(names: &ProjectNames, chosen: &str) -> Vec<Choice> {
-    let choice = |(id, name): (&domain::ProjectId, &String)| {
-        let value = id.to_string();
-        Choice { chosen: value == chosen, value, label: name.clone() }
-    };
-    names.iter().map(choice).collect()
+    names.iter().map(|(id, name)| Choice::new(id, name, chosen)).collect()
 }
 
 fn shown(chosen: &str) -> Vec<Choice> {
-    let choice = |(key, label): (&str, &str)| {
-        let (value, label) = (key.to_owned(), label.to_owned());
-        Choice { chosen: value == chosen, value, label }
-    };
-    SHOWN.into_iter().map(choice).collect()
+    SHOWN.into_iter().map(|(key, label)| Choice::new(key, label, chosen)).collect()
 }

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::State, http::header};
 use domain::{
-    authz::{Identity, OwnTokens, Permit, Read, Write},
+    authz::{Identity, OwnTokens, Permit, Read, ResourceKind, Write},
     password::Password,
 };
 
@@ -33,9 +33,17 @@ impl You<'_> {
     }
 }
 
-/// `GET /console`
-pub(super) async fn home(_permit: Permit<Read, Identity>) -> Result<Page, ApiError> {
-    Ok(Page::to("/console/service-tokens"))
+/// `GET /console`: the first page that somebody may read.
+pub(super) async fn home(
+    _permit: Permit<Read, Identity>,
+    visitor: Visitor,
+) -> Result<Page, ApiError> {
+    let first = [
+        (ResourceKind::ServiceTokens, "/console/service-tokens"),
+        (ResourceKind::Runs, "/console/runs"),
+    ];
+    let first = first.into_iter().find(|(kind, _)| visitor.reads(*kind));
+    Ok(Page::to(first.map_or("/console/you", |(_, path)| path)))
 }
 
 /// `GET /console/you`

@@ -7,10 +7,19 @@ use domain::{
     user::Email,
 };
 use rand::{rand_core::UnwrapErr, rngs::SysRng};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Response};
 use testkit::{TestAccount, TestAnswer, TestApp, TestClient};
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+/// Where somebody is led who has come in.
+pub(crate) const HOME: &str = "/console";
+
+/// The path of a page with 1 in place of each of its parameters.
+pub(crate) fn filled(path: &str) -> String {
+    let part = |part: &str| if part.starts_with('{') { "1" } else { part }.to_owned();
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
 
 pub(crate) struct Browser {
     client: TestClient,
@@ -82,6 +91,22 @@ impl Browser {
         if !set.is_empty() {
             self.holds(if set.ends_with('=') { "" } else { set });
         }
+        answer
+    }
+
+    /// A request with the cookie that it holds.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, path).header("Cookie", self.cookie())
+    }
+
+    /// An answer that goes on.
+    pub(crate) async fn open(&self, path: &str) -> Response {
+        self.begin(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn begin(&self, request: RequestBuilder) -> Response {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
         answer
     }
 

@@ -22,8 +22,8 @@ use domain::{
     run::{NoRetry, Outcome, RetryPoint, Run, RunState, RunStatus},
 };
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, FromQueryResult,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
     sea_query::{Expr, ExprTrait as _, SimpleExpr},
 };
 
@@ -36,13 +36,14 @@ use crate::{
     },
     list::{Collection, Field, Kind, State},
     rows::{Placed, found, from_text, note_page, note_rows, of_account, only},
+    usage,
 };
 
 pub use claim::ClaimedRun;
 pub use debug_logs::DebugLog;
 pub use git_host::GitDeliveryOutcome;
 pub(crate) use queue::{cancel_queued, enqueue};
-pub use steps::{LogMark, LogPiece, StepWithLogs};
+pub use steps::{LogEnd, LogMark, LogPiece, StepWithLogs};
 
 /// A job's newest runs.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +52,13 @@ pub struct LatestRuns {
     pub latest: Option<Run>,
     /// The newest that has finished.
     pub latest_completed: Option<Run>,
+}
+
+#[derive(FromQueryResult)]
+struct RowWithWarnings {
+    #[sea_orm(nested)]
+    run: Model,
+    warnings: Option<i64>,
 }
 
 static COLLECTION: Collection<Column> = Collection {
@@ -133,6 +141,33 @@ impl Store {
         note_page(permit, query, &page.rows, Column::ProjectId);
         let rows = page.rows.into_iter().map(Model::into_domain).collect::<Result<_, _>>()?;
         Ok(Paged { rows, total: page.total })
+    }
+
+    /// The newest runs of a project that the permit reaches, newest first, each with how many warnings
+    /// it gave, in one statement.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn newest_runs(
+        &self,
+        permit: &Permit<Read, Runs>,
+        project: ProjectId,
+        most: u16,
+    ) -> Result<Vec<(Run, u64)>, StoreError> {
+        let rows: Vec<RowWithWarnings> = Entity::within(permit)
+            .filter(Column::ProjectId.eq(project.get()))
+            .expr_as(usage::warnings_of_row(), "warnings")
+            .order_by_desc(Column::Id)
+            .limit(u64::from(most))
+            .into_model()
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        let read = |row: RowWithWarnings| {
+            let warnings = u64::try_from(row.warnings.unwrap_or_default());
+            Ok((row.run.into_domain()?, warnings.map_err(StoreError::corrupt)?))
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// One of them.

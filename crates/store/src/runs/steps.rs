@@ -31,8 +31,35 @@ use crate::{
 };
 
 /// A place in the console text of a step; the default is its beginning.
+///
+/// It can be written down as a whole number and read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogMark(i64);
+
+impl std::fmt::Display for LogMark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for LogMark {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// The end of a step's console text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogEnd {
+    /// The text; it begins with a line's beginning.
+    pub text: String,
+    /// The place behind it.
+    pub mark: LogMark,
+    /// Whether there is more before it.
+    pub is_cut: bool,
+}
 
 /// What a step's console text says after a mark.
 #[derive(Debug)]
@@ -68,6 +95,11 @@ struct RowWithLogs {
 
 /// How many batches of text one piece of a log has at most: each is about 64 KiB.
 const PIECE: usize = 16;
+
+/// How many batches the end of a log has at most.
+const END_BATCHES: usize = 64;
+/// How many bytes the end of a log has at most.
+const END_BYTES: usize = 64 * 1024;
 
 impl Placed for Entity {
     const ACCOUNT: Self::Column = Column::AccountId;
@@ -170,6 +202,32 @@ impl Store {
         let (step, _) = rows.into_iter().next().ok_or(StoreError::NotFound)?;
         note_rows(permit, std::slice::from_ref(&step), Column::ProjectId);
         Ok(LogPiece { step: step.into_domain()?, text, mark, up_to_date })
+    }
+
+    /// The end of a step's console text, at most 64 KiB, in one statement; empty where the step is out
+    /// of reach.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn step_log_end(
+        &self,
+        permit: &Permit<Read, Runs>,
+        id: StepId,
+    ) -> Result<LogEnd, StoreError> {
+        let reached =
+            Entity::within(permit).select_only().column(Column::Id).filter(Column::Id.eq(id.get()));
+        let chunks = step_log_chunk::Entity::find()
+            .filter(step_log_chunk::Column::StepId.in_subquery(reached.into_query()))
+            .order_by_desc(step_log_chunk::Column::Id)
+            .limit(END_BATCHES as u64 + 1)
+            .all(self.reader())
+            .await
+            .map_err(StoreError::db)?;
+        let mark = chunks.first().map_or_else(LogMark::default, |chunk| LogMark(chunk.id));
+        let last = chunks.iter().take(END_BATCHES).rev();
+        let text: String = last.map(|chunk| chunk.text.as_str()).collect();
+        let (text, is_cut) = end_of(text);
+        Ok(LogEnd { text, mark, is_cut: is_cut || chunks.len() > END_BATCHES })
     }
 
     /// The console text of these steps so far, in one statement. Steps come from
@@ -325,6 +383,16 @@ impl Store {
         self.announce_log();
         Ok(())
     }
+}
+
+/// The end of a text from the beginning of a line on, and whether that is less than all.
+fn end_of(mut text: String) -> (String, bool) {
+    let Some(before) = text.len().checked_sub(END_BYTES).filter(|before| *before > 0) else {
+        return (text, false);
+    };
+    let from = text.ceil_char_boundary(before);
+    let line = text.get(from..).and_then(|end| end.find('\n'));
+    (text.split_off(from + line.map_or(0, |line| line + 1)), true)
 }
 
 /// The steps of a run, by index.

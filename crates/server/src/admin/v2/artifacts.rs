@@ -8,11 +8,10 @@ use domain::{
     authz::{Permit, Read, Runs},
     list::Test,
 };
-use store::ArtifactContent;
 use wire::{ListParams, v2::ArtifactPaths};
 
 use crate::{
-    answer::{Content, File, Object},
+    answer::{File, Object},
     app::App,
     error::ApiError,
     extract::{At, Query, Remainder},
@@ -46,7 +45,7 @@ pub(crate) async fn show(
 ) -> Result<File, ApiError> {
     let step = step(&params)?;
     let content = app.store.artifact(&permit, id, &path, step).await?;
-    Ok(file(&path, content))
+    Ok(File::named(&path, content))
 }
 
 /// `GET /api/v2/accounts/{account_id}/jobs/{job_id}/artifacts/{remainder}`: the file of the job's
@@ -58,7 +57,7 @@ pub(crate) async fn show_of_job(
     Remainder(path): Remainder,
 ) -> Result<File, ApiError> {
     let content = app.store.job_artifact(&permit, id, &path).await?;
-    Ok(file(&path, content))
+    Ok(File::named(&path, content))
 }
 
 /// The index of a step, counted from 1.
@@ -71,11 +70,4 @@ fn step(params: &ListParams) -> Result<Option<u32>, ApiError> {
         _ => None,
     };
     index.map(Some).ok_or_else(|| ApiError::field("step", "must be the index of a step, from 1"))
-}
-
-/// JSON is told as such, everything else as text: no browser runs it.
-fn file(path: &str, content: ArtifactContent) -> File {
-    let json = path.rsplit_once('.').is_some_and(|(_, suffix)| suffix == "json");
-    let content_type = if json { "application/json" } else { "text/plain; charset=utf-8" };
-    File { content: Content::Read(content), content_type }
 }
