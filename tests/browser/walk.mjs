@@ -393,6 +393,22 @@ test("runs are listed, and one is looked at", async () => {
   await look("run");
 });
 
+test("the dashboard of a project is looked at", async () => {
+  await go("/console");
+  await page.getByRole("link", { name: "Dashboard", exact: true }).click();
+  await page.getByRole("navigation", { name: "Projects" }).getByRole("link", { name: "shop" }).click();
+  await isAt("shop");
+  await page.getByText("legacy.old_customers").waitFor();
+  await page.getByRole("link", { name: "positive_column_agg_daily_revenue_revenue" }).first().waitFor();
+  await look("dashboard");
+  await page.getByText("Show as a table").click();
+  await look("dashboard-table");
+  await page.getByRole("link", { name: "Documentation" }).first().click();
+  await page.getByText("The documentation of shop").waitFor();
+  await go(`/console/dashboard?project=${house.projects[1]}`);
+  await look("dashboard-empty");
+});
+
 test("a run is watched while it goes on, and cancelled", async () => {
   const run = await trigger(house, "backfill");
   await go(`/console/runs/${run}`);

@@ -52,6 +52,10 @@ icons! {
     FOLDER = "<path d=\"M1.75 3.25h4.5l1.5 2h6.5v8H1.75z\"/>";
     /// An arrow down to a line: as a file.
     DOWN = "<path d=\"M8 2v8M4.75 7 8 10.25 11.25 7M2.5 13.5h11\"/>";
+    /// Four panes: the dashboard.
+    PANES = "<path d=\"M2.25 2.25h4.5v6h-4.5zM9.25 2.25h4.5v3.5h-4.5zM9.25 8.25h4.5v5.5h-4.5zM2.25 10.75h4.5v3h-4.5z\"/>";
+    /// An open book: documentation.
+    BOOK = "<path d=\"M8 3.75C6.5 2.6 4.5 2.25 1.75 2.25v10.5c2.75 0 4.75.35 6.25 1.5 1.5-1.15 3.5-1.5 6.25-1.5V2.25C11.5 2.25 9.5 2.6 8 3.75Zm0 0v10.5\"/>";
     /// A glass: search.
     SEARCH = "<circle cx=\"7\" cy=\"7\" r=\"4.5\"/><path d=\"m10.5 10.5 3.25 3.25\"/>";
 }

@@ -9,6 +9,7 @@ mod artifacts;
 pub(crate) mod assets;
 mod attempts;
 mod behind;
+mod dashboard;
 mod delete_token;
 pub(crate) mod door;
 mod form;
@@ -136,6 +137,8 @@ pub fn console_pages() -> Vec<ConsolePage> {
         page(POST, SWITCH, token::switch),
         page(GET, DELETE, delete_token::ask),
         page(POST, DELETE, delete_token::delete),
+        page(GET, "/console/dashboard", dashboard::show),
+        page(GET, "/console/projects/{project_id}/docs", crate::docs::show),
         page(GET, "/console/runs", runs::list),
         page(GET, "/console/runs/{run_id}", run::show),
         page(GET, CANCEL_RUN, run::ask_to_cancel),

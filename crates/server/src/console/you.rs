@@ -40,7 +40,7 @@ pub(super) async fn home(
 ) -> Result<Page, ApiError> {
     let first = [
         (ResourceKind::ServiceTokens, "/console/service-tokens"),
-        (ResourceKind::Runs, "/console/runs"),
+        (ResourceKind::Runs, "/console/dashboard"),
     ];
     let first = first.into_iter().find(|(kind, _)| visitor.reads(*kind));
     Ok(Page::to(first.map_or("/console/you", |(_, path)| path)))
