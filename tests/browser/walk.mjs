@@ -430,6 +430,29 @@ test("a run is watched while it goes on, and cancelled", async () => {
   assert.equal(await endOf(house, run), 30);
 });
 
+test("it is asked what a token may", async () => {
+  await go("/console/check");
+  await look("check");
+  await page.selectOption("#token", { label: "prefect-marketing" });
+  await page.selectOption("#action", "runs:write");
+  await page.selectOption("#where", `project:${house.projects[0]}`);
+  await page.getByRole("button", { name: "Ask" }).click();
+  await page.getByText("may not write runs in shop.").waitFor();
+  await look("check-no");
+  await page.fill("#secret", house.tokens["prefect-marketing"].token_string);
+  await page.selectOption("#where", `project:${house.projects[2]}`);
+  await page.getByRole("button", { name: "Ask" }).click();
+  await page.getByText("may write runs in marketing.").waitFor();
+  assert.ok(!page.url().includes("ngst_"), "no secret in the address");
+  assert.ok(!(await page.content()).includes(house.tokens["prefect-marketing"].token_string));
+  await look("check-yes");
+  await page.fill("#from", "the office");
+  await page.getByRole("button", { name: "Ask" }).click();
+  await page.locator("#from-error").waitFor();
+  assert.equal(await page.inputValue("#from"), "the office");
+  await look("check-refused");
+});
+
 test("permission sets are looked up", async () => {
   await go("/console/permission-sets");
   await look("permission-sets");

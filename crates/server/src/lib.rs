@@ -10,6 +10,7 @@
 mod admin;
 mod answer;
 mod app;
+mod checks;
 mod client_address;
 mod console;
 mod csv;

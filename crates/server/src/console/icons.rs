@@ -52,6 +52,8 @@ icons! {
     FOLDER = "<path d=\"M1.75 3.25h4.5l1.5 2h6.5v8H1.75z\"/>";
     /// An arrow down to a line: as a file.
     DOWN = "<path d=\"M8 2v8M4.75 7 8 10.25 11.25 7M2.5 13.5h11\"/>";
+    /// A question mark in a circle: may this token …?
+    QUESTION = "<circle cx=\"8\" cy=\"8\" r=\"6.25\"/><path d=\"M6.25 6.4C6.4 5.3 7.1 4.75 8.1 4.75c1.05 0 1.75.65 1.75 1.55 0 1.35-1.85 1.4-1.85 2.7M8 11.2v.1\"/>";
     /// Four panes: the dashboard.
     PANES = "<path d=\"M2.25 2.25h4.5v6h-4.5zM9.25 2.25h4.5v3.5h-4.5zM9.25 8.25h4.5v5.5h-4.5zM2.25 10.75h4.5v3h-4.5z\"/>";
     /// An open book: documentation.

@@ -9,6 +9,7 @@ mod artifacts;
 pub(crate) mod assets;
 mod attempts;
 mod behind;
+mod check;
 mod dashboard;
 mod delete_token;
 pub(crate) mod door;
@@ -137,6 +138,8 @@ pub fn console_pages() -> Vec<ConsolePage> {
         page(POST, SWITCH, token::switch),
         page(GET, DELETE, delete_token::ask),
         page(POST, DELETE, delete_token::delete),
+        page(GET, "/console/check", check::show),
+        page(POST, "/console/check", check::ask),
         page(GET, "/console/dashboard", dashboard::show),
         page(GET, "/console/projects/{project_id}/docs", crate::docs::show),
         page(GET, "/console/runs", runs::list),
