@@ -453,6 +453,21 @@ test("it is asked what a token may", async () => {
   await look("check-refused");
 });
 
+test("the audit log is read, narrowed and checked", async () => {
+  await go("/console");
+  await page.getByRole("link", { name: "Audit log", exact: true }).click();
+  await isAt("Audit log");
+  await look("audit-log");
+  await page.getByRole("button", { name: "Check all of it" }).click();
+  await page.getByText("The record is whole").waitFor();
+  await page.fill("#who", "dagster");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/who=dagster/);
+  await page.getByText("What changed in entry").first().click();
+  await page.locator(".diff li").first().waitFor();
+  await look("audit-log-narrow");
+});
+
 test("permission sets are looked up", async () => {
   await go("/console/permission-sets");
   await look("permission-sets");

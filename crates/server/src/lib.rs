@@ -10,6 +10,7 @@
 mod admin;
 mod answer;
 mod app;
+mod audit_table;
 mod checks;
 mod client_address;
 mod console;

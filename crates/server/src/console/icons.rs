@@ -54,6 +54,8 @@ icons! {
     DOWN = "<path d=\"M8 2v8M4.75 7 8 10.25 11.25 7M2.5 13.5h11\"/>";
     /// A question mark in a circle: may this token …?
     QUESTION = "<circle cx=\"8\" cy=\"8\" r=\"6.25\"/><path d=\"M6.25 6.4C6.4 5.3 7.1 4.75 8.1 4.75c1.05 0 1.75.65 1.75 1.55 0 1.35-1.85 1.4-1.85 2.7M8 11.2v.1\"/>";
+    /// A sheet with lines: the audit log.
+    SHEET = "<path d=\"M3.25 1.75h9.5v12.5h-9.5zM5.75 5h4.5M5.75 8h4.5M5.75 11h2.5\"/>";
     /// Four panes: the dashboard.
     PANES = "<path d=\"M2.25 2.25h4.5v6h-4.5zM9.25 2.25h4.5v3.5h-4.5zM9.25 8.25h4.5v5.5h-4.5zM2.25 10.75h4.5v3h-4.5z\"/>";
     /// An open book: documentation.

@@ -8,7 +8,9 @@
 mod artifacts;
 pub(crate) mod assets;
 mod attempts;
+mod audit_log;
 mod behind;
+mod chains;
 mod check;
 mod dashboard;
 mod delete_token;
@@ -66,6 +68,8 @@ pub(crate) struct Console {
     pub(crate) half_way: second_step::HalfWay,
     /// Who asked for a link lately.
     pub(crate) resets: reset::Resets,
+    /// How far audit chains were checked.
+    pub(crate) chains: chains::Chains,
 }
 
 /// A page that wants a session, and what is known of it.
@@ -142,6 +146,9 @@ pub fn console_pages() -> Vec<ConsolePage> {
         page(POST, "/console/check", check::ask),
         page(GET, "/console/dashboard", dashboard::show),
         page(GET, "/console/projects/{project_id}/docs", crate::docs::show),
+        page(GET, "/console/audit-log", audit_log::list),
+        page(POST, "/console/audit-log/check", audit_log::check),
+        page(GET, "/console/audit-log/download", audit_log::download),
         page(GET, "/console/runs", runs::list),
         page(GET, "/console/runs/{run_id}", run::show),
         page(GET, CANCEL_RUN, run::ask_to_cancel),

@@ -78,6 +78,11 @@ impl Shell<'_> {
         self.visitor.reads(ResourceKind::Runs)
     }
 
+    /// Whether it shows the audit log.
+    pub(crate) fn shows_audit_log(&self) -> bool {
+        self.visitor.reads(ResourceKind::AuditLogs)
+    }
+
     /// Whether it shows service tokens.
     pub(crate) fn shows_tokens(&self) -> bool {
         self.visitor.reads(ResourceKind::ServiceTokens)

@@ -41,6 +41,7 @@ pub(super) async fn home(
     let first = [
         (ResourceKind::ServiceTokens, "/console/service-tokens"),
         (ResourceKind::Runs, "/console/dashboard"),
+        (ResourceKind::AuditLogs, "/console/audit-log"),
     ];
     let first = first.into_iter().find(|(kind, _)| visitor.reads(*kind));
     Ok(Page::to(first.map_or("/console/you", |(_, path)| path)))
