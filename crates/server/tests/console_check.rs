@@ -94,6 +94,7 @@ async fn addresses_and_times_are_asked_about_and_what_was_typed_stays_where_it_i
     for (rest, field, message) in [
         ("&from=office", "from", "The address must be an IP address."),
         ("&at=someday", "at", "The time "),
+        ("&where=project:x", "where", "The place names no project, environment or job."),
         ("&action=x", "", ""),
     ] {
         let page = browser.get(&asked(rest)).await;

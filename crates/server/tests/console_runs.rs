@@ -96,8 +96,10 @@ async fn runs_are_listed_and_narrowed_by_job_environment_and_state() {
         ("?status=1,2,3".to_owned(), 1),
         ("?status=30".to_owned(), 0),
         (format!("?job={hourly}&status=20"), 0),
-        // What is no filter, or names what is not there, narrows nothing.
-        ("?project=x&job=99999&page=0".to_owned(), 2),
+        // What is no filter narrows nothing, nor does a job of another project than the chosen one.
+        ("?project=x&page=0".to_owned(), 2),
+        (format!("?project={project}&job=99999"), 2),
+        ("?job=99999".to_owned(), 0),
     ] {
         let page = browser.get(&format!("{RUNS}{asked}")).await;
         assert_eq!((page.status(), rows(&page)), (200, found), "{asked}");
@@ -232,7 +234,21 @@ async fn a_run_is_cancelled_and_retried_by_a_form_by_whoever_may() {
     assert_eq!(late.status(), 409);
     assert!(late.text().contains("It cannot be cancelled"), "{}", late.text());
 
+    let token = house.acme.service_token().named("airflow").grant("job_admin", &house.sales);
+    let (token, client) = token.create_with_id().await;
+    let path = house.acme.v2(&format!("/jobs/{job}/run/"));
+    let by_token = client.post(&path, json!({ "cause": "a test" })).await.id();
+    let page = browser.get(&format!("{RUNS}/{by_token}")).await.text();
+    let link = format!("<a href=\"/console/service-tokens/{token}\">airflow</a>");
+    assert!(page.contains(&link), "{page}");
+
     let viewer = somebody(&house, "job_viewer").await;
+    let page = viewer.get(&format!("{RUNS}/{by_token}")).await.text();
+    assert!(
+        page.contains(&format!("<dd>service token {token}</dd>")),
+        "a name that they may not read"
+    );
+    assert!(!page.contains("airflow"), "{page}");
     let waiting = house.run(job).await;
     let page = viewer.get(&format!("{RUNS}/{waiting}")).await;
     assert_eq!(page.status(), 200);

@@ -304,7 +304,12 @@ async fn answer(
     things: &[Thing],
 ) -> Result<Answer, ApiError> {
     let missing = || Invalid::field("service_token_id", "has to be chosen, or its secret pasted");
-    let checks = Checks::try_from(question.request())?;
+    let request = question.request();
+    let placed = [request.project_id, request.environment_id, request.job_id];
+    if !question.place.is_empty() && placed.iter().all(Option::is_none) {
+        return Err(Invalid::field("project_id", "names no project, environment or job").into());
+    }
+    let checks = Checks::try_from(request)?;
     checks.token.ok_or_else(missing)?;
     let asked = checks.questions.first().copied().ok_or(ApiError::Internal)?;
     let (answers, token) = match checks::answers(app, &permit.also()?, &checks).await {
@@ -320,7 +325,7 @@ async fn answer(
     let place = things.iter().find(|thing| question.place == value_of(thing.named));
     Ok(Answer {
         allowed: answer.allowed,
-        what: what(asked.action, place, things),
+        what: what(asked.action, place, &question.place, things),
         why: why(&answer, things),
         evidence: evidence(&token, &asked, place, &answer, now),
         sets: sets(&answer),
@@ -340,10 +345,17 @@ fn value_of(named: Named) -> String {
 }
 
 /// `write runs in shop`
-fn what(action: Action, place: Option<&Thing>, things: &[Thing]) -> String {
+fn what(action: Action, place: Option<&Thing>, asked: &str, things: &[Thing]) -> String {
     let resource = catalogue().resource(action.on).label.to_lowercase();
     let done = format!("{} {resource}", action.access.key());
-    let Some(place) = place else { return done };
+    let Some(place) = place else {
+        // One that the visitor does not see, or of very many.
+        return if asked.is_empty() {
+            done
+        } else {
+            format!("{done} in {}", asked.replace(':', " "))
+        };
+    };
     let project = things
         .iter()
         .find(|thing| matches!(thing.named, Named::Project(_)) && thing.project == place.project);
@@ -369,7 +381,7 @@ fn why(answer: &CheckAnswer, things: &[Thing]) -> String {
 
 fn allowed_on(projects: &wire::v3::CheckProjects, things: &[Thing]) -> String {
     match projects {
-        wire::v3::CheckProjects::All(_) => "It may on all projects.".to_owned(),
+        wire::v3::CheckProjects::All(_) => "Granted on all projects.".to_owned(),
         wire::v3::CheckProjects::Only(ids) => {
             let name = |id: &i64| {
                 let mut projects = things.iter().filter_map(|thing| match thing.named {
@@ -379,7 +391,7 @@ fn allowed_on(projects: &wire::v3::CheckProjects, things: &[Thing]) -> String {
                 let found = projects.find(|(project, _)| project.get() == *id);
                 found.map_or_else(|| format!("project {id}"), |(_, name)| name.clone())
             };
-            format!("It may on {}.", ids.iter().map(name).collect::<Vec<_>>().join(", "))
+            format!("Granted on {}.", ids.iter().map(name).collect::<Vec<_>>().join(", "))
         }
     }
 }

@@ -69,7 +69,10 @@ impl Starter {
         match (trigger.by, trigger.after) {
             (PrincipalId::ServiceToken(id), _) => Self {
                 name: by().unwrap_or_default(),
-                link: Some(format!("/console/service-tokens/{id}")),
+                // Whoever may read its name may read its page.
+                link: names
+                    .contains_key(&Named::ServiceToken(id))
+                    .then(|| format!("/console/service-tokens/{id}")),
                 kind: "service token",
             },
             (PrincipalId::User(_), _) => {

@@ -74,14 +74,20 @@ impl Wanted {
         self.value("project").parse().ok()
     }
 
-    /// Forgets a place that is in no project of those that are shown.
-    fn keep_to(&mut self, key: &str, choices: &[Choice]) {
-        if choices.iter().any(|choice| choice.chosen) {
+    /// Sees to it that a place which is asked for can be chosen: one that is in another project than the
+    /// chosen one is forgotten, and one that is not listed (it was deleted, or there are too many) is
+    /// offered by its id.
+    fn keep_to(&mut self, key: &str, choices: &mut Vec<Choice>) {
+        let is_elsewhere = self.project().is_some();
+        let mut pairs = FILTERS.iter().zip(&mut self.values);
+        let Some((_, value)) = pairs.find(|((name, _), _)| *name == key) else { return };
+        if value.is_empty() || choices.iter().any(|choice| choice.chosen) {
             return;
         }
-        let pairs = FILTERS.iter().zip(&mut self.values);
-        for (_, value) in pairs.filter(|((name, _), _)| *name == key) {
+        if is_elsewhere {
             value.clear();
+        } else {
+            choices.push(Choice::new(&*value, format!("{key} {value}"), value));
         }
     }
 
@@ -137,9 +143,9 @@ pub(super) async fn list(
     Asked(asked): Asked,
 ) -> Result<Page, ApiError> {
     let mut wanted = Wanted::read(&asked);
-    let [projects, environments, jobs] = choices(&app, &permit, &wanted).await?;
-    wanted.keep_to("environment", &environments);
-    wanted.keep_to("job", &jobs);
+    let [projects, mut environments, mut jobs] = choices(&app, &permit, &wanted).await?;
+    wanted.keep_to("environment", &mut environments);
+    wanted.keep_to("job", &mut jobs);
     let found = app.store.runs(&permit, &wanted.query()).await?;
     let names = app.store.names(&permit, &named_in(&found.rows)).await?;
     let ids: Vec<_> = found.rows.iter().map(|run| run.id).collect();
