@@ -30,9 +30,11 @@
 
 pub mod account;
 pub mod adapter;
+pub mod artifact;
 pub mod audit;
 pub mod authz;
 pub mod connection;
+pub mod discovery;
 pub mod environment;
 pub mod environment_variable;
 pub mod event;

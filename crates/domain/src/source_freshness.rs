@@ -17,7 +17,8 @@ pub struct SourceFreshness {
 }
 
 /// One source table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "Row")]
 pub struct FreshSource {
     /// `source.shop.raw.orders`
     pub unique_id: String,
@@ -125,7 +126,7 @@ impl SourceFreshness {
             serde_json::from_slice(bytes).map_err(|wrong| InvalidSources(wrong.to_string()))?;
         Ok(Self {
             generated_at: file.metadata.generated_at.and_then(|text| Timestamp::parse(&text).ok()),
-            sources: file.results.into_iter().map(Row::read).collect::<Result<_, _>>()?,
+            sources: file.results,
         })
     }
 }
@@ -134,7 +135,7 @@ impl SourceFreshness {
 struct File {
     #[serde(default)]
     metadata: Metadata,
-    results: Vec<Row>,
+    results: Vec<FreshSource>,
 }
 
 #[derive(Deserialize, Default)]
@@ -154,9 +155,16 @@ struct Row {
     error: Option<serde_json::Value>,
 }
 
+impl TryFrom<Row> for FreshSource {
+    type Error = String;
+    fn try_from(row: Row) -> Result<Self, String> {
+        row.read()
+    }
+}
+
 impl Row {
-    fn read(self) -> Result<FreshSource, InvalidSources> {
-        let wrong = |what: &str| InvalidSources(format!("`{}` {what}", self.unique_id));
+    fn read(self) -> Result<FreshSource, String> {
+        let wrong = |what: &str| format!("`{}` {what}", self.unique_id);
         // `source.PACKAGE.SOURCE.TABLE`; a table's name may hold dots.
         let mut parts = self.unique_id.splitn(4, '.').skip(2);
         let (Some(source), Some(table)) = (parts.next(), parts.next()) else {
@@ -167,7 +175,7 @@ impl Row {
             let text = text.ok_or_else(|| wrong("lacks a time"))?;
             Timestamp::parse(text).map_err(|_| wrong("has a time that is none"))
         };
-        let looked = |status| {
+        let looked = |status| -> Result<Verdict, String> {
             Ok(Verdict::Looked {
                 status,
                 max_loaded_at: time(self.max_loaded_at.as_ref())?,
@@ -197,7 +205,7 @@ mod tests {
     use super::*;
 
     /// As dbt 1.11.16 wrote it for the example project.
-    const REAL: &[u8] = include_bytes!("../tests/sources.json");
+    const REAL: &[u8] = include_bytes!("../tests/artifacts/sources.json");
 
     #[test]
     fn a_file_of_dbt_reads_whole() {

@@ -12,7 +12,7 @@ use domain::{
 use serde_json::{Value, json};
 use testkit::TestClient;
 
-const SOURCES: &str = include_str!("../../domain/tests/sources.json");
+const SOURCES: &str = include_str!("../../domain/tests/artifacts/sources.json");
 
 /// A run of the job that left this and ended so.
 async fn left(house: &House, job: i64, files: &[(&str, &str)], outcome: Outcome) -> RunId {
