@@ -17,6 +17,9 @@ const ROUND: Duration = Duration::from_mins(10);
 const LEASES: (Duration, i64) = (Duration::from_hours(1), 30);
 /// How often uses of tokens are looked at.
 const USES: Duration = Duration::from_hours(1);
+/// How often executions of dbt's nodes are looked at, and how many days one is kept: three months, as
+/// dbt's Discovery API has it.
+const EXECUTIONS: (Duration, i64) = (Duration::from_hours(1), 92);
 /// A day, in seconds.
 const DAY: i64 = 24 * 60 * 60;
 
@@ -41,6 +44,28 @@ pub(crate) async fn forget_leases(store: Store) {
             tracing::warn!(%error, "old leases stay until the next look");
         }
     }
+}
+
+/// Forgets how nodes went long ago, for as long as the server runs.
+pub(crate) async fn forget_executions(store: Store) {
+    let (every, days) = EXECUTIONS;
+    loop {
+        sleep(every).await;
+        if let Err(error) = forget_executions_before(&store, days).await {
+            tracing::warn!(%error, "old executions of nodes stay until the next look");
+        }
+    }
+}
+
+async fn forget_executions_before(store: &Store, days: i64) -> Result<(), StoreError> {
+    let before = store.clock().now().plus_seconds(-DAY * days);
+    for keeper in store.system_principals(SystemTask::Keeper).await? {
+        let account = keeper.account();
+        let caller = Arc::new(Caller::new(keeper, Origin::local()));
+        let permit = authorize(&caller, account)?;
+        while store.prune_node_executions(&permit, before).await? > 0 {}
+    }
+    Ok(())
 }
 
 /// Forgets what service tokens were used for longer ago than it is kept, for as long as the server

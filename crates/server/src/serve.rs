@@ -278,6 +278,7 @@ impl Server {
         beside.spawn(exports);
         beside.spawn(messenger.work());
         beside.spawn(retention::forget_leases(self.store.clone()));
+        beside.spawn(retention::forget_executions(self.store.clone()));
         beside.spawn(retention::forget_token_uses(self.store.clone(), self.keep_token_uses));
         beside.spawn(reminders::send(self.store.clone(), self.reminder_round));
         if let Some(days) = self.keep_artifacts_days {

@@ -21,8 +21,8 @@ use sea_orm::{
 use tokio::sync::{Mutex as Turnstile, Notify, OwnedMutexGuard};
 
 use crate::{
-    ArtifactPlace, Clock, Keyring, StoreError, dialect, last_used::LastUsed, migrations,
-    principals::Principals,
+    ArtifactPlace, Clock, Keyring, StoreError, dialect, discovery::States, last_used::LastUsed,
+    migrations, principals::Principals,
 };
 
 /// The folder that holds everything a server keeps, and the places in it.
@@ -109,6 +109,7 @@ struct Inner {
     last_used: LastUsed,
     principals: Principals,
     address_rules: AddressRuleCache,
+    states: States,
     serving: Mutex<Option<File>>,
     artifacts: Arc<dyn ObjectStore>,
 }
@@ -164,6 +165,7 @@ impl Store {
             last_used: LastUsed::default(),
             principals: Principals::default(),
             address_rules: AddressRuleCache::default(),
+            states: States::default(),
             serving: Mutex::new(None),
             artifacts,
         };
@@ -196,6 +198,11 @@ impl Store {
     #[must_use]
     pub fn data_dir(&self) -> &DataDir {
         &self.inner.dir
+    }
+
+    /// The states of environments that were asked for last.
+    pub(crate) fn states(&self) -> &States {
+        &self.inner.states
     }
 
     /// Whether the database answers.

@@ -234,3 +234,36 @@ pub(crate) fn retire_after_first_use(tokens: &[i64]) -> Statement {
     let ids = serde_json::json!(tokens).to_string();
     Statement::from_sql_and_values(DbBackend::Sqlite, SQL, [ids.into()])
 }
+
+/// Makes the executions of a step the newest of their nodes, where no newer step has executed them,
+/// and keeps the newest that went well beside.
+pub(crate) fn apply_executions(run: i64, step: i64) -> Statement {
+    let newer = |column: &str| {
+        format!(
+            "{column} = CASE WHEN (excluded.run_id, excluded.step) >= (run_id, step) \
+             THEN excluded.{column} ELSE {column} END"
+        )
+    };
+    let good = |column: &str| format!("CASE WHEN status IN ('success', 'pass') THEN {column} END");
+    let newer_good = |column: &str| {
+        format!(
+            "{column} = CASE WHEN excluded.success_run_id >= COALESCE(success_run_id, 0) \
+             THEN excluded.{column} ELSE {column} END"
+        )
+    };
+    let sql = format!(
+        "INSERT INTO applied_nodes (environment_id, unique_id, execution_id, run_id, step, \
+         success_run_id, success_job_id) \
+         SELECT environment_id, unique_id, max(id), run_id, step, {}, {} \
+         FROM node_executions WHERE run_id = ? AND step = ? GROUP BY environment_id, unique_id \
+         ON CONFLICT (environment_id, unique_id) DO UPDATE SET {}, {}, {}, {}, {}",
+        good("run_id"),
+        good("job_id"),
+        newer("execution_id"),
+        newer("run_id"),
+        newer("step"),
+        newer_good("success_run_id"),
+        newer_good("success_job_id"),
+    );
+    Statement::from_sql_and_values(DbBackend::Sqlite, sql, [run.into(), step.into()])
+}

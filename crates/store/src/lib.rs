@@ -44,6 +44,7 @@ mod connections;
 mod credential;
 mod db;
 mod dialect;
+mod discovery;
 mod entities;
 mod environment_variables;
 mod environments;

@@ -2,7 +2,8 @@
 //!
 //! Of a run whose time has come, the rows go first, with a note that they are gone; then the bytes.
 //! dbt's own logs of its steps go along. What a stopped server left of them is swept by the next. The newest good run of a job keeps its
-//! artifacts, and so do its newest runs with docs and with freshness: others build on them.
+//! artifacts, and so do its newest runs with docs and with freshness, and those that hold the newest
+//! manifest, catalog or freshness of an environment: others build on them.
 
 use domain::{
     RunId, Timestamp,
@@ -23,7 +24,9 @@ use crate::{
     Store, StoreError,
     artifact_store::unavailable,
     artifacts::reached,
-    entities::{artifact, artifact_pruning, job, run, run_step, step_debug_chunk, time},
+    entities::{
+        artifact, artifact_pruning, environment_state, job, run, run_step, step_debug_chunk, time,
+    },
     rows::{ACTIVE, of_account},
 };
 
@@ -177,6 +180,9 @@ async fn expired(
         .filter(Column::Id.not_in_subquery(newest(Condition::all().add(good()))))
         .filter(Column::Id.not_in_subquery(newest(Condition::all().add(good()).add(docs))))
         .filter(Column::Id.not_in_subquery(newest(Condition::all().add(sources))))
+        .filter(Column::Id.not_in_subquery(stood_on(environment_state::Column::ManifestRun)))
+        .filter(Column::Id.not_in_subquery(stood_on(environment_state::Column::CatalogRun)))
+        .filter(Column::Id.not_in_subquery(stood_on(environment_state::Column::SourcesRun)))
         .order_by_asc(Column::Id)
         .limit(AT_ONCE)
         .all(store.reader())
@@ -190,6 +196,12 @@ async fn expired(
             })
         })
         .collect()
+}
+
+/// The runs whose artifacts the Discovery API tells of.
+fn stood_on(run: environment_state::Column) -> SelectStatement {
+    let runs = environment_state::Entity::find().select_only().column(run);
+    runs.filter(run.is_not_null()).into_query()
 }
 
 /// Why a run has no such artifact: whoever may look at the run is told if retention removed them.

@@ -2,6 +2,7 @@
 #![expect(unreachable_pub, reason = "SeaORM's derive macros write `pub`")]
 
 pub(crate) mod account;
+pub(crate) mod applied_node;
 pub(crate) mod artifact;
 pub(crate) mod artifact_pruning;
 pub(crate) mod audit_export;
@@ -9,7 +10,9 @@ pub(crate) mod audit_head;
 pub(crate) mod audit_record;
 pub(crate) mod connection;
 pub(crate) mod environment;
+pub(crate) mod environment_state;
 pub(crate) mod event;
+pub(crate) mod folded_step;
 pub(crate) mod git_delivery;
 pub(crate) mod git_hook;
 pub(crate) mod group;
@@ -21,6 +24,7 @@ pub(crate) mod job_schedule;
 pub(crate) mod kept;
 pub(crate) mod kept_reference;
 pub(crate) mod membership;
+pub(crate) mod node_execution;
 pub(crate) mod old_secret_use;
 pub(crate) mod outbox;
 pub(crate) mod password;

@@ -37,6 +37,7 @@ mod m0121_token_reminders;
 mod m0122_canaries;
 mod m0130_responsible;
 mod m0131_token_proposals;
+mod m0150_discovery;
 mod m0160_second_factors;
 
 use sea_orm_migration::{
@@ -90,6 +91,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0130_responsible::Migration),
             Box::new(m0131_token_proposals::Migration),
             Box::new(m0160_second_factors::Migration),
+            Box::new(m0150_discovery::Migration),
         ]
     }
 }
