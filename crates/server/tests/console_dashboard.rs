@@ -8,7 +8,7 @@ use domain::{RunId, run::Outcome};
 
 const DASHBOARD: &str = "/console/dashboard";
 const RESULTS: &str = include_str!("../../domain/tests/run_results.json");
-const SOURCES: &str = include_str!("../../domain/tests/sources.json");
+const SOURCES: &str = include_str!("../../domain/tests/artifacts/sources.json");
 
 async fn house() -> (House, Browser) {
     let house = House::new().await;
@@ -30,8 +30,7 @@ async fn left(
     house.step(&steps[0], "", outcome).await;
     let (runner, lease) = (house.runner().await, house.lease(run));
     for (path, text) in files {
-        let bytes = (*text).to_owned().into();
-        let put = house.app.store.put_artifact(&runner, &lease, 1, path, bytes).await;
+        let put = house.app.store.put_artifact(&runner, &lease, 1, path, text.as_bytes()).await;
         assert!(put.is_ok(), "{put:?}");
     }
     house.finish(run, outcome).await;

@@ -17,7 +17,7 @@ use super::{CATALOG, MANIFEST, RESULTS, SOURCES, bytes_of_step, executions::Invo
 use crate::{
     Store, StoreError,
     entities::{applied_node, environment, environment_state, node_execution, run},
-    rows::{ACTIVE, Placed as _, only},
+    rows::only,
 };
 
 /// How much memory states take together, in bytes.
@@ -80,11 +80,7 @@ impl Store {
         permit: &Permit<Read, Metadata>,
         id: EnvironmentId,
     ) -> Result<(), StoreError> {
-        use environment::{Column, Entity};
-        let reached = (Column::AccountId, permit.account());
-        let rows =
-            Entity::within(permit).filter(Column::Id.eq(id.get())).filter(Column::State.eq(ACTIVE));
-        only(rows, self.reader()).await.map(|_| ())
+        self.reached::<environment::Entity, _, _>(permit, id.get()).await.map(drop)
     }
 }
 
