@@ -137,7 +137,9 @@ mod tests {
     fn tell(noted: &CanaryUses, minutes: i64) -> Vec<String> {
         let now = at(minutes);
         let due = noted.due(now);
-        due.iter().for_each(|one| noted.told(one, now));
+        for one in &due {
+            noted.told(one, now);
+        }
         let line = |one: &CanaryUse| {
             let address = one.address.map(|address| address.to_string()).unwrap_or_default();
             format!("{} {address} {}", one.canary.token, one.uses)
