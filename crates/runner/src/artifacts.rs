@@ -110,23 +110,6 @@ impl Target {
     }
 }
 
-/// The name in the `dbt_project.yml` of a folder, if it is told in the plain way: artifacts of
-/// another project are not this one's.
-pub(crate) async fn project_name(folder: &Path) -> Option<String> {
-    /// The largest file that is looked at, in bytes.
-    const MOST: u64 = 1 << 20;
-    let file = folder.join("dbt_project.yml");
-    let plain = tokio::fs::symlink_metadata(&file).await.ok()?;
-    if !plain.is_file() || plain.len() > MOST {
-        return None;
-    }
-    let text = tokio::fs::read_to_string(file).await.ok()?;
-    let name = text.lines().find_map(|line| line.strip_prefix("name:"))?;
-    let name = name.split(" #").next()?.trim().trim_matches(['\'', '"']);
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    plain.then(|| name.to_owned())
-}
-
 /// Puts the results of a step of an earlier run, and the manifest that they speak of, into a target
 /// folder: what `dbt retry` goes on from.
 pub(crate) async fn put_back(
@@ -277,21 +260,6 @@ mod tests {
             .unwrap();
         std::os::unix::fs::symlink("../outside", target.join("compiled")).unwrap();
         assert!(Target::look(target).await.files.is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_project_is_called_as_its_file_says_in_the_plain_way() {
-        let folder = tempfile::tempdir().unwrap();
-        for (text, name) in [
-            ("name: shop\n", Some("shop")),
-            ("version: 2\nname: 'shop' # ours\n", Some("shop")),
-            ("vars:\n  name: x\nname: \"shop_2\"\r\n", Some("shop_2")),
-            ("name: \"{{ env_var('X') }}\"\n", None),
-            ("vars:\n  name: x\n", None),
-        ] {
-            write(folder.path(), "dbt_project.yml", text);
-            assert_eq!(project_name(folder.path()).await.as_deref(), name, "{text}");
-        }
     }
 
     #[tokio::test]

@@ -464,7 +464,6 @@ impl Execution {
         };
         let target = checkout.project.join("target");
         let before = Target::look(target.clone()).await;
-        let project = artifacts::project_name(&checkout.project).await;
         let (dbt, folder, marks) = (&self.dbt, &self.folder, self.marks());
         let (warehouse, variables) = (self.warehouse(profile), &self.claimed.variables);
         let mut command = surroundings::dbt(dbt, marks, folder, warehouse.as_ref(), variables);
@@ -485,11 +484,6 @@ impl Execution {
         }
         let place = (self.store(), &self.permits, &self.claimed.lease);
         Target::look(target).await.keep(&before, self.workshop.user, place, index, log).await?;
-        let (store, permits, lease) = place;
-        let notes = store.fold_step(&permits.write, lease, index, project.as_deref()).await?;
-        for note in notes {
-            log.say(format_args!("[{note}]"));
-        }
         dbt::verdict(&ended?, &self.workshop.bounds).map_err(Halt::Failed)
     }
 
