@@ -4,7 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    authz::{Caller, Origin, SystemTask, authorize},
+    Timestamp,
+    authz::{Caller, Origin, Permit, Principal, Runs, SystemTask, Write, authorize},
     token_use::Days,
 };
 use store::{Store, StoreError};
@@ -29,9 +30,7 @@ pub(crate) async fn keep(store: Store, days: u32) {
     round.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         round.tick().await;
-        if let Err(error) = prune(&store, days).await {
-            tracing::warn!(%error, "old artifacts stay until the next look");
-        }
+        say("old artifacts", prune(&store, days).await);
     }
 }
 
@@ -40,9 +39,7 @@ pub(crate) async fn forget_leases(store: Store) {
     let (every, days) = LEASES;
     loop {
         sleep(every).await;
-        if let Err(error) = forget_leases_before(&store, days).await {
-            tracing::warn!(%error, "old leases stay until the next look");
-        }
+        say("old leases", forget_leases_before(&store, days).await);
     }
 }
 
@@ -51,21 +48,8 @@ pub(crate) async fn forget_executions(store: Store) {
     let (every, days) = EXECUTIONS;
     loop {
         sleep(every).await;
-        if let Err(error) = forget_executions_before(&store, days).await {
-            tracing::warn!(%error, "old executions of nodes stay until the next look");
-        }
+        say("old executions of nodes", forget_executions_before(&store, days).await);
     }
-}
-
-async fn forget_executions_before(store: &Store, days: i64) -> Result<(), StoreError> {
-    let before = store.clock().now().plus_seconds(-DAY * days);
-    for keeper in store.system_principals(SystemTask::Keeper).await? {
-        let account = keeper.account();
-        let caller = Arc::new(Caller::new(keeper, Origin::local()));
-        let permit = authorize(&caller, account)?;
-        while store.prune_node_executions(&permit, before).await? > 0 {}
-    }
-    Ok(())
 }
 
 /// Forgets what service tokens were used for longer ago than it is kept, for as long as the server
@@ -75,45 +59,66 @@ pub(crate) async fn forget_token_uses(store: Store, days: Days) {
     round.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         round.tick().await;
-        if let Err(error) = forget_token_uses_before(&store, days).await {
-            tracing::warn!(%error, "old uses of tokens stay until the next look");
-        }
+        say("old uses of tokens", forget_token_uses_before(&store, days).await);
     }
-}
-
-async fn forget_token_uses_before(store: &Store, days: Days) -> Result<(), StoreError> {
-    let before = days.since(store.clock().now());
-    for keeper in store.system_principals(SystemTask::Keeper).await? {
-        let account = keeper.account();
-        let caller = Arc::new(Caller::new(keeper, Origin::local()));
-        store.forget_token_uses(&authorize(&caller, account)?, before).await?;
-    }
-    Ok(())
-}
-
-async fn forget_leases_before(store: &Store, days: i64) -> Result<(), StoreError> {
-    let before = store.clock().now().plus_seconds(-DAY * days);
-    for keeper in store.system_principals(SystemTask::Keeper).await? {
-        let account = keeper.account();
-        let caller = Arc::new(Caller::new(keeper, Origin::local()));
-        store.forget_leases(&authorize(&caller, account)?, before).await?;
-    }
-    Ok(())
 }
 
 async fn prune(store: &Store, days: u32) -> Result<(), StoreError> {
-    let before = store.clock().now().plus_seconds(-DAY * i64::from(days));
-    for keeper in store.system_principals(SystemTask::Keeper).await? {
-        let account = keeper.account();
-        let caller = Arc::new(Caller::new(keeper, Origin::local()));
-        let permit = authorize(&caller, account)?;
+    let before = days_ago(store, days.into());
+    for permit in keepers(store).await? {
         loop {
             let runs = store.prune_artifacts(&permit, before).await?;
             if runs == 0 {
                 break;
             }
+            let account = permit.account();
             tracing::info!(%account, runs, days, "artifacts were removed by retention");
         }
     }
     Ok(())
+}
+
+async fn forget_leases_before(store: &Store, days: i64) -> Result<(), StoreError> {
+    let before = days_ago(store, days);
+    for permit in keepers(store).await? {
+        store.forget_leases(&permit, before).await?;
+    }
+    Ok(())
+}
+
+async fn forget_executions_before(store: &Store, days: i64) -> Result<(), StoreError> {
+    let before = days_ago(store, days);
+    for permit in keepers(store).await? {
+        while store.prune_node_executions(&permit, before).await? > 0 {}
+    }
+    Ok(())
+}
+
+async fn forget_token_uses_before(store: &Store, days: Days) -> Result<(), StoreError> {
+    let before = days.since(store.clock().now());
+    for permit in keepers(store).await? {
+        store.forget_token_uses(&permit, before).await?;
+    }
+    Ok(())
+}
+
+/// What removes in each account: the permit of its keeper.
+async fn keepers(store: &Store) -> Result<Vec<Permit<Write, Runs>>, StoreError> {
+    let keepers = store.system_principals(SystemTask::Keeper).await?.into_iter();
+    let permit = |keeper: Arc<Principal>| {
+        let account = keeper.account();
+        authorize(&Arc::new(Caller::new(keeper, Origin::local())), account)
+    };
+    Ok(keepers.map(permit).collect::<Result<_, _>>()?)
+}
+
+fn days_ago(store: &Store, days: i64) -> Timestamp {
+    store.clock().now().plus_seconds(-DAY * days)
+}
+
+/// Says what could not be removed.
+fn say(what: &str, removed: Result<(), StoreError>) {
+    if let Err(error) = removed {
+        tracing::warn!(%error, "{what} stay until the next look");
+    }
 }
