@@ -25,7 +25,7 @@ use crate::{
     entities::{account, membership, sign_in_link, user},
     groups, memberships, personal_tokens,
     rows::ACTIVE,
-    second_factors,
+    second_factors, sign_in_links,
     tx::Tx,
     users,
 };
@@ -105,17 +105,8 @@ impl Store {
             .exec(tx.db())
             .await
             .map_err(StoreError::db)?;
-        let (key, end) = (self.keyring().digest_key(), tx.now().plus_seconds(LINK_SECONDS));
-        let link = sign_in_link::ActiveModel {
-            account_id: Set(account.get()),
-            user_id: Set(id.get()),
-            digest_key_id: Set(key.id().into()),
-            digest: Set(secret.digest(key).as_bytes().to_vec()),
-            created_at: Set(tx.now().micros()),
-            expires_at: Set(end.micros()),
-            ..Default::default()
-        };
-        sign_in_link::Entity::insert(link).exec(tx.db()).await.map_err(StoreError::db)?;
+        let whose = (account, id);
+        let end = sign_in_links::insert(&tx, self.keyring(), whose, secret, LINK_SECONDS).await?;
         let said = json!({ "expires_at": end });
         tx.record("sign_in_link.created", format!("user:{id}"), None, None, Some(said)).await?;
         tx.commit().await?;

@@ -91,6 +91,7 @@ mod seats;
 mod second_factors;
 mod service_tokens;
 mod sessions;
+mod sign_in_links;
 mod ssh_key;
 mod ssh_tunnels;
 mod token_credentials;

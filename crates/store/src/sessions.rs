@@ -28,7 +28,7 @@ use crate::{
     },
     principals::Known,
     rows::ACTIVE,
-    second_factors,
+    second_factors, sign_in_links,
     tx::Tx,
 };
 
@@ -143,17 +143,8 @@ impl Store {
         let mut tx = Tx::over(self, write, account, by, origin);
         let called = account::Entity::find_by_id(account.get()).one(tx.db()).await;
         let called = called.map_err(StoreError::db)?.ok_or(StoreError::NotFound)?.name;
-        let (key, end) = (self.keyring().digest_key(), tx.now().plus_seconds(RESET_SECONDS));
-        let link = sign_in_link::ActiveModel {
-            account_id: Set(account.get()),
-            user_id: Set(user.get()),
-            digest_key_id: Set(key.id().into()),
-            digest: Set(secret.digest(key).as_bytes().to_vec()),
-            created_at: Set(tx.now().micros()),
-            expires_at: Set(end.micros()),
-            ..Default::default()
-        };
-        sign_in_link::Entity::insert(link).exec(tx.db()).await.map_err(StoreError::db)?;
+        let whose = (account, user);
+        let end = sign_in_links::insert(&tx, self.keyring(), whose, secret, RESET_SECONDS).await?;
         let said = json!({ "expires_at": end });
         tx.record("password.reset_asked", format!("user:{user}"), None, None, Some(said)).await?;
         tx.commit().await?;
